@@ -25,7 +25,7 @@ from tests.support.cluster import Cluster
 from tests.support.cluster.assets import KUBECTL
 from tests.support.envoy_binary import BINARY, MISSING_REASON
 from tests.support.manifests import K8S
-from tests.support.node.load import steady
+from tests.support.node.load import client_load
 
 pytestmark = [
     pytest.mark.skipif(not BINARY.exists(), reason=MISSING_REASON),
@@ -132,7 +132,7 @@ async def test_from_nothing_to_the_first_request_and_through_upgrades(
 
     upgrade = {"controlPlane": {"podAnnotations": {"changed": "yes"}}, "fleet": {"podAnnotations": {"changed": "yes"}}}
     rolled = ("--wait", "--timeout=200s")
-    async with steady(f"http://{address}/", HOST) as load:
+    async with client_load(f"http://{address}/", HOST) as load:
         before = await pods(cluster, namespace)
         await chart.on(cluster, "upgrade", *place, *rolled, values=chart.merged(values, upgrade))
         upgraded = await until_only(cluster, namespace, count)

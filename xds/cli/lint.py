@@ -144,7 +144,7 @@ def _line(each: Finding) -> str:
     column = f":{each.position.column}" if each.position.column else ""
     place = f"{each.file}:{each.position.line}{column}: " if each.file else ""
     level, reason = each.problem.reason.level, each.problem.reason
-    return f"{place}{level}: {reason}: {each.subject}: {each.text}{each.origin}"
+    return f"{place}{level}: {reason}: {each.message}"
 
 
 def _data(each: Finding) -> dict[str, Any]:

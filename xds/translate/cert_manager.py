@@ -1,6 +1,6 @@
 """cert-manager's work in progress: objects that are missing for a moment while a certificate is issued.
 
-Nobody has to act then, so a missing object is no problem. cert-manager reports on its own objects if an issue fails.
+A missing object is no problem meanwhile. cert-manager reports on its own objects if an issue fails.
 Source: https://cert-manager.io/docs/usage/ingress/ and https://cert-manager.io/docs/configuration/acme/http01/
 """
 
@@ -25,8 +25,8 @@ https://github.com/cert-manager/cert-manager/blob/v1.16.0/pkg/issuer/acme/http/s
 """
 
 
-def issued_by(ingress: Ingress) -> datetime | None:
-    """Until when a missing Secret of the Ingress is on its way; None for an Ingress that must bring its Secrets."""
+def issue_deadline(ingress: Ingress) -> datetime | None:
+    """The time until which a missing Secret is no problem; None: cert-manager is not asked for Secrets."""
     created = ingress.metadata.creation_timestamp
     return created + ISSUE_TIME if created and makes_secrets(ingress) else None
 
@@ -34,7 +34,7 @@ def issued_by(ingress: Ingress) -> datetime | None:
 def is_solver(path: HTTPIngressPath) -> bool:
     """Whether a path is for an answer to a challenge of HTTP-01, made and removed by cert-manager.
 
-    The Service goes before the path does, and the two come by watches that know no order.
+    The Service is deleted before the path, and the order of two watches is not known.
     """
     service = path.backend.service
     return service is not None and service.name.startswith(_SOLVER) and (path.path or "").startswith(ACME_CHALLENGES)

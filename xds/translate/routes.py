@@ -125,12 +125,12 @@ class TranslationContext:
         *,
         policy: PathsPolicy,
         findings: UnitFindings,
-        is_passing: bool = False,
+        is_temporary: bool = False,
     ) -> Route | None:
         """The route of a path; None, with a problem, for a backend that isn't a Service, unless the path is closed.
 
         A Service or port that can't be used gives a route without backend, which answers 503, and a problem, unless
-        the path `is_passing`: another controller removes the path next, or brings the Service.
+        the path `is_temporary`: another controller is about to remove the path, or to create the Service.
         """
         if backend.service is None:
             findings.report(origin.object, *_unsupported(backend), backend_at)
@@ -140,7 +140,7 @@ class TranslationContext:
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
         resolved = self._resolve(namespace, backend.service, upstream, findings, effect=_effect(policy))
-        if (fault := resolved.fault) and not is_passing:
+        if (fault := resolved.fault) and not is_temporary:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
         for each in resolved.of_service:
             about = ObjectRef("Service", namespace, backend.service.name)
@@ -278,8 +278,8 @@ def path_route(
             policy = replace(policy, policy=treatment)
         if policy.policy.affinity:
             policy = replace(policy, policy=_with_cookie_path(policy.policy, *matched, origin, findings))
-    backend, at, is_passing = path.backend, origin.field.child("backend"), cert_manager.is_solver(path)
-    return context.route(origin, backend, at, matched, policy=policy, findings=findings, is_passing=is_passing)
+    backend, at, is_temporary = path.backend, origin.field.child("backend"), cert_manager.is_solver(path)
+    return context.route(origin, backend, at, matched, policy=policy, findings=findings, is_temporary=is_temporary)
 
 
 def on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:

@@ -262,7 +262,7 @@ class TlsTranslation:
 
     def _report_missing(self, key: Key, user: ObjectRef, at: FieldPath, ingress: Ingress | None) -> None:
         """Report a Secret that doesn't exist, unless cert-manager is about to make the Secret."""
-        if ingress and (until := cert_manager.issued_by(ingress)):
+        if ingress and (until := cert_manager.issue_deadline(ingress)):
             self._dates[key, f"issue for {ingress.key}"] = (until,)
             if self._now < until:
                 return

@@ -14,11 +14,11 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 
 
 @dataclass
-class Steady:
+class ClientLoad:
     """Counts of requests.
 
     Attributes:
-        failed: Statuses and errors of those that were not answered with 200.
+        failed: Statuses and errors of requests that were not answered with 200.
     """
 
     url: str
@@ -48,9 +48,9 @@ class Steady:
 
 
 @contextlib.asynccontextmanager
-async def steady(url: str, host: str) -> AsyncIterator[Steady]:
+async def client_load(url: str, host: str) -> AsyncIterator[ClientLoad]:
     """Requests until the end."""
-    counted = Steady(url, host)
+    counted = ClientLoad(url, host)
     running = asyncio.create_task(counted.run())
     try:
         yield counted

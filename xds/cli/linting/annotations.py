@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from xds.cli.linting.finding import Finding
-from xds.cli.linting.fingerprint import of_problems
+from xds.cli.linting.fingerprint import problem_fingerprints
 from xds.cli.linting.places import from_root, repository_root
 from xds.problems.reasons import Level
 from xds.sources.folder.reading import STANDARD_INPUT
@@ -23,7 +23,7 @@ _SEVERITIES: Final = {Level.ERROR: "major", Level.WARNING: "minor"}
 def github(each: Finding) -> str:
     """The command of a workflow that makes an annotation. Standard input has no file to annotate."""
     properties: dict[str, str | int] = {}
-    message = f"{each.subject}: {each.text}{each.origin}"
+    message = each.message
     line, column, end_line, end_column = each.position
     if each.file == STANDARD_INPUT:
         message = f"{each.file}:{line}:{column}: {message}" if column else f"{each.file}:{line}: {message}"
@@ -46,12 +46,12 @@ def gitlab(found: Sequence[Finding], source: str) -> list[dict[str, Any]]:
     """
     root = repository_root()
     report: list[dict[str, Any]] = []
-    for each, known in zip(found, of_problems(found), strict=True):
+    for each, known in zip(found, problem_fingerprints(found), strict=True):
         file = each.file or source
         path = STANDARD_INPUT if file in (STANDARD_INPUT, "-") else from_root(file, root)
         report.append(
             {
-                "description": f"{each.subject}: {each.text}{each.origin}",
+                "description": each.message,
                 "check_name": each.problem.reason,
                 "fingerprint": known,
                 "severity": _SEVERITIES[each.problem.reason.level],

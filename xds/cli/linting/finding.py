@@ -40,14 +40,11 @@ class Finding(NamedTuple):
         return f"{str(self.problem.object).strip()} {self.problem.field}".rstrip()
 
     @property
-    def text(self) -> str:
-        """Message and remedy."""
-        return f"{self.problem.message.rstrip('.')}. {self.problem.remedy}".rstrip()
-
-    @property
-    def origin(self) -> str:
-        """The template, in words to follow a text."""
-        return f" (from {self.template})" if self.template else ""
+    def message(self) -> str:
+        """Object and field, the problem's message and remedy, and the template."""
+        text = f"{self.problem.message.rstrip('.')}. {self.problem.remedy}".rstrip()
+        origin = f" (from {self.template})" if self.template else ""
+        return f"{self.subject}: {text}{origin}"
 
 
 def findings(reading: Reading, problems: Iterable[Problem]) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Fingerprints: which results of two runs are the same one, although lines have moved.
+"""Fingerprints, by which services recognize a result of an earlier run although lines have moved.
 
 GitHub compares `primaryLocationLineHash`: the hash of a line with the text that follows, as
 https://github.com/github/codeql-action/blob/v4/src/fingerprints.ts computes it. A value that differs from GitHub's own
@@ -21,8 +21,8 @@ _FACTORS: Final = tuple(pow(37, LINE_HASH_CHARACTERS - 1 - index, 2**64) for ind
 _SURROGATED: Final = re.compile("[\U00010000-\U0010ffff]")
 
 
-def of_problems(found: Iterable[Finding]) -> list[str]:
-    """A fingerprint of each: the same as long as file, object, field and reason stay the same, on any line."""
+def problem_fingerprints(found: Iterable[Finding]) -> list[str]:
+    """A fingerprint of each finding: the same as long as file, object, field and reason stay the same, on any line."""
     prints: list[str] = []
     seen = Counter[str]()
     for each in found:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from xds.cli.linting.finding import Finding, Summary
-from xds.cli.linting.fingerprint import line_hashes, of_problems
+from xds.cli.linting.fingerprint import line_hashes, problem_fingerprints
 from xds.cli.linting.places import from_root, repository_root
 from xds.problems.reasons import Reason
 from xds.sources.folder.positions import Text
@@ -40,7 +40,7 @@ def sarif(found: Sequence[Finding], summary: Summary, texts: Mapping[str, Text],
     root = repository_root()
     hashes = {each.file: line_hashes(texts[each.file].raw) for each in found if each.file in texts}
     results: list[dict[str, Any]] = []
-    for each, known in zip(found, of_problems(found), strict=True):
+    for each, known in zip(found, problem_fingerprints(found), strict=True):
         fingerprints = {"xdsIngressProblem/v1": known}
         if each.file in hashes and (line := hashes[each.file](each.position.line)):
             fingerprints["primaryLocationLineHash"] = line
@@ -75,7 +75,7 @@ def _result(each: Finding, rule: int, place: dict[str, Any]) -> dict[str, Any]:
         "ruleId": each.problem.reason,
         "ruleIndex": rule,
         "level": each.problem.reason.level,
-        "message": {"text": f"{each.subject}: {each.text}{each.origin}"},
+        "message": {"text": each.message},
         "locations": [{"physicalLocation": place, "logicalLocations": [logical]}],
     }
 

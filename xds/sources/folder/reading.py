@@ -147,7 +147,7 @@ def _file(path: str, raw: bytes) -> tuple[File, bool]:
             file, is_json = other, False
     if not is_json and len(raw) <= MAX_FILE_BYTES:  # a larger text is written by a program, which repeats no key
         file = replace(file, problems=(*file.problems, *_repeated(path, raw)))
-    return _with_remedies(_without_templates(file)), is_json
+    return _with_render_command(_without_unrendered(file)), is_json
 
 
 def _repeated(path: str, raw: bytes) -> Iterator[Problem]:
@@ -163,7 +163,7 @@ def _repeated(path: str, raw: bytes) -> Iterator[Problem]:
                     yield Problem(ObjectRef("File", "", name), reason, message, reason.remedy, location=place)
 
 
-def _without_templates(file: File) -> File:
+def _without_unrendered(file: File) -> File:
     """The file without the Ingresses that are templates, each of which is a problem instead."""
     kept, problems = [], list(file.problems)
     for line, each in file.objects:
@@ -176,7 +176,7 @@ def _without_templates(file: File) -> File:
     return replace(file, objects=tuple(kept), problems=tuple(problems))
 
 
-def _with_remedies(file: File) -> File:
+def _with_render_command(file: File) -> File:
     """The file, with the command that renders its chart or kustomization as the remedy."""
     about = {Reason.UNRENDERED_TEMPLATE, Reason.NOT_AN_OBJECT}
     if file.path == STANDARD_INPUT or about.isdisjoint(each.reason for each in file.problems):

@@ -21,7 +21,7 @@ class Template:
     """A part of a template.
 
     Attributes:
-        sign: How such a part looks.
+        sign: The look of such a part, for messages.
         tool: The program with such templates.
         command: Renders the template.
         line: From the start of the text, from 1; 1 for a string of an object.
@@ -46,7 +46,6 @@ _PERCENT: Final = re.compile(r"\{%.*?%\}")
 _VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _ALONE: Final = re.compile(r"^\s*(?:- )?\{[{%]")
 """A line that begins with a part of a template, and can be no YAML."""
-
 
 _DATA: Final = frozenset({"data", "stringData", "binaryData"})
 """Fields with texts for other programs, such as templates of alerts."""
