@@ -199,6 +199,58 @@ def test_a_wrong_type_is_an_error_that_names_the_value() -> None:
     assert not [each for each in in_parallel(accepted, leaves()) if each]
 
 
+@pytest.mark.timeout(600)
+def test_a_removed_section_is_an_error_that_names_the_section() -> None:
+    """`null` removes defaults, and `helm upgrade --reuse-values` lacks sections newer than the release."""
+
+    def accepted(group: Value) -> str:
+        text = rendered(nested(group.path, None))
+        return "" if f"missing property '{group.path[-1]}'" in text else f"{dotted(group)}: {text[:200]}"
+
+    assert not [each for each in in_parallel(accepted, list(groups(tree()))[1:]) if each]
+
+
+def test_a_removed_choice_is_an_error_and_a_removed_option_is_none() -> None:
+    with pytest.raises(chart.HelmError, match="at '/fleet/image': missing property 'repository'"):
+        chart.template(values={"fleet": {"image": {"repository": None}}})
+    options = {"priorityClassName": None, "podLabels": None, "tolerations": None}
+    chart.template(values={**SETTLED, "controlPlane": options, "commonLabels": None})
+
+
+def texts(content: Any) -> Iterator[Any]:
+    """Keys and values of labels, namespaces and names, which are strings in every object."""
+    for key, value in content.items() if isinstance(content, dict) else ():
+        if key in {"labels", "matchLabels"}:
+            yield from value.values()
+        elif key in {"name", "namespace", "secretName", "serviceAccountName", "priorityClassName", "value"}:
+            yield value
+        else:
+            yield from texts(value)
+    for each in content if isinstance(content, list) else ():
+        yield from texts(each)
+
+
+def test_names_that_yaml_reads_as_numbers_stay_strings() -> None:
+    values = chart.merged(
+        {"tls": {"mode": "existing", "existing": {"serverSecret": "1", "clientSecret": "2", "operatorSecret": "3"}}},
+        {
+            "fullnameOverride": "on",
+            "ingressClass": {"name": "4"},
+            "controlPlane": {"priorityClassName": "5", "serviceAccount": {"name": "6"}, "watchNamespaces": ["7"]},
+            "fleet": {"fullnameOverride": "yes", "serviceAccount": {"name": "8"}},
+        },
+    )
+    found = [each for item in chart.render("--namespace=1e3", values=values, release="42") for each in texts(item)]
+    assert {"42", "1e3", "on", "1", "2", "4", "5", "6", "7", "8"} <= {each for each in found if isinstance(each, str)}
+    assert not [each for each in found if not isinstance(each, str | dict | list)]
+
+
+def test_the_name_of_services_begins_with_a_letter() -> None:
+    with pytest.raises(chart.HelmError, match="fullnameOverride: set a name"):
+        chart.template(release="42")
+    chart.template(values={**SETTLED, "fullnameOverride": "edge"}, release="42")
+
+
 MISTAKES: dict[str, tuple[str, str]] = {
     "tls.mode": ("{tls: {mode: certmanager}}", "mode"),
     "digest": ("{image: {digest: 'sha256:abc'}}", "digest"),

@@ -78,6 +78,13 @@ def test_nothing_is_published_before_the_tests_pass() -> None:
         assert "test" in before(name, jobs), name
 
 
+def test_nothing_is_published_before_the_tag_is_known_to_be_the_version() -> None:
+    jobs = loaded(ROOT / ".github" / "workflows" / "release.yml")["jobs"]
+    assert any('"v$version"' in step.get("run", "") for step in jobs["packages"]["steps"])
+    for name in jobs.keys() - {"test", "packages"}:
+        assert "packages" in before(name, jobs), name
+
+
 def before(name: str, jobs: dict[str, Any]) -> set[str]:
     """All jobs that end before the job begins."""
     needs = jobs[name].get("needs", [])

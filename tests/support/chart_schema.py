@@ -68,7 +68,24 @@ def _schema(value: Value) -> Schema:
     described: Schema = {"description": value.description} if value.description else {}
     if value.children:
         properties = {each.path[-1]: _schema(each) for each in value.children}
-        return {**described, "type": "object", "properties": properties, "additionalProperties": False}
+        required = [each.path[-1] for each in value.children if _is_required(each)]
+        return {
+            **described,
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+        }
     if "$ref" in value.schema:  # whose neighbours draft 7 ignores
         return {**described, "allOf": [value.schema]}
     return {**described, "type": TYPES[type(value.default)], **value.schema}
+
+
+def _is_required(value: Value) -> bool:
+    """Templates need the value: a section, a number, a choice. A `null` removes a default, and `helm upgrade
+    --reuse-values` has no default of a value that is newer than the release."""
+    if value.children:
+        return True
+    if "null" in value.schema.get("type", ()):
+        return False
+    return isinstance(value.default, bool | int) or (isinstance(value.default, str) and value.default != "")

@@ -31,7 +31,7 @@ have dots, those of Services none. */}}
 {{/* The labels that selectors use. Arguments: root, component ("control-plane" or "proxy"). */}}
 {{- define "xds-ingress.selector" -}}
 app.kubernetes.io/name: {{ ternary "envoy" "xds-ingress" (eq .component "proxy") }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | toYaml }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
@@ -54,8 +54,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{/* The metadata of a namespaced object. Arguments: root, component, name; namespace, labels and annotations, if any. */}}
 {{- define "xds-ingress.metadata" -}}
-name: {{ .name }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+name: {{ .name | toYaml }}
+namespace: {{ .namespace | default .root.Release.Namespace | toYaml }}
 labels:
   {{- include "xds-ingress.labels" . | nindent 2 }}
   {{- with .labels }}
@@ -87,7 +87,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ toYaml . }}
 {{- end }}
 {{- with .values.nodeSelector }}
 nodeSelector:
@@ -145,7 +145,7 @@ capabilities:
 {{- end -}}
 
 {{- define "xds-ingress.ownImage" -}}
-image: {{ include "xds-ingress.image" (dict "image" .Values.image "tag" .Chart.AppVersion) }}
+image: {{ include "xds-ingress.image" (dict "image" .Values.image "tag" .Chart.AppVersion) | toYaml }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end -}}
 

@@ -70,6 +70,9 @@
 {{- if gt (int .Values.tls.generated.validityDays) (int .Values.tls.generated.caValidityDays) -}}
 {{- fail "tls.generated.validityDays: must be at most tls.generated.caValidityDays, or certificates outlive their authority" -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z]" (include "xds-ingress.fullname" .)) -}}
+{{- fail (printf "fullnameOverride: set a name that begins with a letter, as names of Services do; that of release %q begins with a digit" .Release.Name) -}}
+{{- end -}}
 {{- if eq (include "xds-ingress.fleet" .) (include "xds-ingress.fullname" .) -}}
 {{- fail "fleet.fullnameOverride: must differ from the name of the control plane's objects (fullnameOverride)" -}}
 {{- end -}}

@@ -33,14 +33,14 @@
 - --public-https-port={{ $https }}
 {{- end }}
 {{- if ne .Values.ingressClass.controller "xds-ingress.dev/controller" }}
-- --controller-name={{ .Values.ingressClass.controller }}
+- {{ printf "--controller-name=%s" .Values.ingressClass.controller | toYaml }}
 {{- end }}
 - --lease-name=$(SERVICE_NAME)
 {{- if include "xds-ingress.publishesService" . }}
 - --publish-service=$(POD_NAMESPACE)/$(FLEET_SERVICE_NAME)
 {{- end }}
 {{- range $values.publishAddresses }}
-- --publish-address={{ . }}
+- {{ printf "--publish-address=%s" . | toYaml }}
 {{- end }}
 {{- if .Values.authz.enabled }}
 # In the Pods of the fleet: the container `authz` beside each Envoy.
@@ -59,13 +59,13 @@
 - --redirect-https
 {{- end }}
 {{- with $values.defaultTlsSecret }}
-- --default-tls-secret={{ . }}
+- {{ printf "--default-tls-secret=%s" . | toYaml }}
 {{- end }}
 {{- with $values.compatibility }}
 - --compatibility={{ . }}
 {{- end }}
 {{- with $values.nginxConfigMap }}
-- --nginx-configmap={{ . }}
+- {{ printf "--nginx-configmap=%s" . | toYaml }}
 {{- end }}
 {{- with $values.hostOwnership }}
 - --host-ownership={{ . }}

@@ -30,16 +30,16 @@ the two against each other). */}}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ .kind }}
-  name: {{ .name }}
+  name: {{ .name | toYaml }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "xds-ingress.serviceAccountName" .root }}
-    namespace: {{ .root.Release.Namespace }}
+    name: {{ include "xds-ingress.serviceAccountName" .root | toYaml }}
+    namespace: {{ .root.Release.Namespace | toYaml }}
 {{- end -}}
 
 {{/* The metadata of a cluster-scoped object. Arguments: root, component, name. */}}
 {{- define "xds-ingress.clusterMetadata" -}}
-name: {{ .name }}
+name: {{ .name | toYaml }}
 labels:
   {{- include "xds-ingress.labels" . | nindent 2 }}
 {{- end -}}

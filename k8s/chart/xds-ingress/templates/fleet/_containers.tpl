@@ -62,7 +62,7 @@ request is answered 503 while Envoy drains. Not part of readiness: without it, h
           fieldPath: metadata.name
     {{- include "xds-ingress.namespaceVariable" . | nindent 4 }}
     - name: SERVICE_NAME
-      value: {{ include "xds-ingress.fullname" . }}
+      value: {{ include "xds-ingress.fullname" . | toYaml }}
     - name: XDS_TLS_SERVER_NAME
       value: {{ include "xds-ingress.serverName" . }}
     # --max-memory: the limit of the container `envoy`, in bytes. Without a limit, the memory of the node.
@@ -88,7 +88,7 @@ request is answered 503 while Envoy drains. Not part of readiness: without it, h
 - name: envoy
   # Not the distroless one: it has no shell, which drain.sh needs. The alternative is a second container in each Pod
   # that does nothing but wait for the end.
-  image: {{ include "xds-ingress.image" $values }}
+  image: {{ include "xds-ingress.image" $values | toYaml }}
   imagePullPolicy: {{ $values.image.pullPolicy }}
   command: [envoy]
   args:

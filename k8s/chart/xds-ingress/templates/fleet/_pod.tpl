@@ -11,7 +11,7 @@ which it exits at once. */}}
 metadata:
   {{- include "xds-ingress.podMetadata" $about | nindent 2 }}
 spec:
-  serviceAccountName: {{ include "xds-ingress.fleetServiceAccountName" . }}
+  serviceAccountName: {{ include "xds-ingress.fleetServiceAccountName" . | toYaml }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   {{- if $values.hostNetwork }}
@@ -37,7 +37,7 @@ spec:
   volumes:
     - name: tls
       secret:
-        secretName: {{ include "xds-ingress.secret" (dict "root" . "use" "client") }}
+        secretName: {{ include "xds-ingress.secret" (dict "root" . "use" "client") | toYaml }}
         defaultMode: 0440
     - name: bootstrap
       emptyDir:
