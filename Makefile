@@ -66,7 +66,7 @@ chart: venv kube helm ## the Helm chart, on a real API server: needs Go
 links: venv ## ask other sites for the pages that the documents link to: needs a network
 	@$(BIN)/python -m tests.support.external_links
 
-check: venv ## lint, types, import contracts, generated files up to date; and how dense the prose is
+check: venv helm ## lint, types, import contracts, generated files up to date; and how dense the prose is
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
