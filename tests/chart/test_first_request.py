@@ -169,7 +169,7 @@ async def test_from_nothing_to_the_first_request_with_kustomize(
     await until_answered(address)
     figures.append(first(began, "kubectl apply -k k8s, k8s/certificates.sh, kubectl apply, curl"))
     await until_answered(address, ssl.create_default_context(cadata=authority.pem.decode()))
-    await cluster.kubectl("delete", f"--kustomize={K8S}", "--wait=false")
+    await cluster.kubectl("delete", f"--kustomize={K8S}", "--timeout=180s")
 
 
 def first(began: float, commands: str) -> str:

@@ -26,6 +26,7 @@ NO_PODS: dict[str, Any] = {
     "monitoring": {"rules": {"enabled": True}, "dashboards": {"enabled": True}},
 }
 NOT_AFTER = "xds-ingress.dev/not-after"
+NEXT_NOT_AFTER = "xds-ingress.dev/next-not-after"
 
 PASSING = ("events", "events.events.k8s.io", "leases.coordination.k8s.io")
 """Kinds of short-lived objects."""
@@ -117,6 +118,37 @@ async def test_generated_certificates_are_of_their_authority_and_renewed_in_time
     assert [name for name in first if first[name] != second[name]] == [names["client"]]
     renewed = await secret(cluster, namespace, names["client"])
     certificate(renewed).verify_directly_issued_by(authority)
+    await chart.on(cluster, "uninstall", "edge", f"--namespace={namespace}")
+
+
+async def test_a_generated_authority_is_trusted_before_it_signs(cluster: Cluster, namespace: str) -> None:
+    """The last third of an authority has begun: one upgrade spreads the next, and another signs with it."""
+    place, name = ("edge", str(CHART), f"--namespace={namespace}"), "edge-xds-ingress-ca"
+    await chart.on(cluster, "install", *place, values=NO_PODS)
+    path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+
+    async def upgraded(annotation: str, days: float) -> tuple[dict[str, Object], Object]:
+        moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+        change = {"metadata": {"annotations": {annotation: moment.strftime("%Y-%m-%dT%H:%M:%SZ")}}}
+        await cluster.request("PATCH", path, change)
+        await chart.on(cluster, "upgrade", *place, "--force-conflicts", values=NO_PODS)
+        return await contents(cluster, namespace, "edge"), await secret(cluster, namespace, name)
+
+    first = await contents(cluster, namespace, "edge")
+    spread, waiting = await upgraded(NOT_AFTER, 1000)
+    for each in spread.keys() - {name}:
+        assert spread[each]["tls.crt"] == first[each]["tls.crt"], "signed by the authority that all Pods trust"
+        assert base64.b64decode(spread[each]["ca.crt"]).count(b"BEGIN") == 2
+    again, _ = await upgraded(NOT_AFTER, 1000)
+    assert again == spread, "within an hour, Pods may have the old files"
+    signed, authority = await upgraded(NEXT_NOT_AFTER, 3649)
+    assert signed[name]["tls.crt"] == waiting["data"]["next.crt"]
+    assert "next.key" not in signed[name]
+    for each in signed.keys() - {name}:
+        certificate(await secret(cluster, namespace, each)).verify_directly_issued_by(certificate(authority))
+        assert signed[each]["ca.crt"] == spread[each]["ca.crt"], "the old authority is trusted, too"
+    await chart.on(cluster, "upgrade", *place, "--force-conflicts", values=NO_PODS)
+    assert await contents(cluster, namespace, "edge") == signed
     await chart.on(cluster, "uninstall", "edge", f"--namespace={namespace}")
 
 

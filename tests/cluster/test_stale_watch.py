@@ -83,7 +83,8 @@ async def test_connections_that_a_balancer_keeps_open_to_a_dead_backend_are_repl
     await cluster.apply(service(namespace, "after"), ingress(namespace, "i", "a"))
     await follower.until_has(Service, "after", "before")
     await follower.until_has(Secret, "a")
-    assert {each["event"] for each in logs} == {"listed"}
+    # API servers without streaming lists, such as 1.30's, have another connection that freezes: a Secret is read twice.
+    assert {each["event"] for each in logs} - {"secret_unreadable"} == {"listed"}
 
 
 async def test_an_ingress_stays_as_it_was_while_the_right_to_read_its_new_secret_is_missing(
