@@ -70,6 +70,7 @@ def lines(capfd: pytest.CaptureFixture[str], *arguments: str, code: int = 1) -> 
         ("a.yaml", b"- op: add\n  path: /spec\n", "1:1", "NotAnObject: File a.yaml: The document is not a mapping"),
         ("a.yaml", b"spec: {rules: []}\n", "1:1", "The document has no kind"),
         ("a.yaml", b"kind: Ingress\nmetadata: {name: x}\n", "1:1", "has kind Ingress and no apiVersion"),
+        ("a.yaml", b"kind: ingress\napiVersion: networking.k8s.io/v1\n", "1:1", "which is written Ingress"),
         ("a.yaml", b"[" * 200 + b"]" * 200, "1:101", "nested more than 100 deep"),
         ("a.yaml", b"name: {{ .Values.name }}\n", "1:7", "error: UnrenderedTemplate: File a.yaml: "),
         ("a.yaml", INGRESS.replace("name: a", "name: ${A}").encode(), "4:41", "UnrenderedTemplate: File a.yaml: "),

@@ -25,6 +25,8 @@ NOT_AN_OBJECT = ObjectRef("File", "", "")
 
 Document: TypeAlias = Mapping[Any, Any]
 
+_KINDS_BY_LOWER_CASE = {name.lower(): kind for name, kind in KINDS_BY_NAME.items()}
+
 # Groups that once held kinds of ours.
 _FORMER_GROUPS = {"extensions"}
 
@@ -123,6 +125,9 @@ def _decode(document: object) -> KubeObject | None:
         raise _not_an_object("has no kind")
     kind = KINDS_BY_NAME.get(name)
     if kind is None:
+        meant = _KINDS_BY_LOWER_CASE.get(name.lower())
+        if meant and api_version == meant.api_version:
+            raise _not_an_object(f"has kind {name}, which is written {meant.kind}")
         return None
     if not isinstance(api_version, str) or not api_version:
         raise _not_an_object(f"has kind {name} and no apiVersion")
