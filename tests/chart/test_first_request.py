@@ -169,7 +169,10 @@ async def test_from_nothing_to_the_first_request_with_kustomize(
     await until_answered(address)
     figures.append(first(began, "kubectl apply -k k8s, k8s/certificates.sh, kubectl apply, curl"))
     await until_answered(address, ssl.create_default_context(cadata=authority.pem.decode()))
-    await cluster.kubectl("delete", f"--kustomize={K8S}", "--timeout=180s")
+    # Without the minutes of a graceful end: the guides' commands need a namespace of the same name.
+    await cluster.kubectl("delete", f"--kustomize={K8S}", "--wait=false")
+    await cluster.kubectl("delete", "pods", "--all", "--namespace=xds-ingress", "--force", "--grace-period=0")
+    await cluster.kubectl("wait", "--for=delete", "namespace/xds-ingress", "--timeout=60s")
 
 
 def first(began: float, commands: str) -> str:

@@ -55,6 +55,7 @@ async def test_a_stream_outlives_the_deadline_of_requests(ui: Ui) -> None:
 
 async def test_streams_are_bounded_and_leave_room_for_pages(ui: Ui, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MAX_STREAMS", 3)
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 1000.0)  # a client that has left is noticed without a write
     streams = [await ui.session.get(ui.url("/events")) for _ in range(3)]
     assert [each.status for each in streams] == [200, 200, 200]
     assert (await ui.get("/events"))[0] == 503
@@ -62,7 +63,6 @@ async def test_streams_are_bounded_and_leave_room_for_pages(ui: Ui, monkeypatch:
     streams.pop().close()
     async with asyncio.timeout(10):
         while (again := await ui.session.get(ui.url("/events"))).status != 200:
-            ui.mark += 1  # the server notices a client that has left when it writes
             await asyncio.sleep(0.02)
     for each in (*streams, again):
         each.close()

@@ -67,7 +67,7 @@ class Live:
         try:
             await response.prepare(request)
             await self._send(response, b"retry: 3000\n\n")
-            await self._follow(response)
+            await self._follow(request, response)
             await response.write_eof()
         except (ConnectionError, TimeoutError):
             pass
@@ -75,10 +75,10 @@ class Live:
             self._open -= 1
         return response
 
-    async def _follow(self, response: web.StreamResponse) -> None:
+    async def _follow(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         clock = asyncio.get_running_loop().time
         sent, sent_at = "", 0.0
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and request.transport is not None:  # None: the client has gone
             mark = word_of(await self.mark())
             if mark != sent or clock() - sent_at >= HEARTBEAT_SECONDS:
                 await self._send(response, f"event: mark\ndata: {mark}\n\n".encode())
