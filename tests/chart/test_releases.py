@@ -28,8 +28,8 @@ NO_PODS: dict[str, Any] = {
 NOT_AFTER = "xds-ingress.dev/not-after"
 NEXT_NOT_AFTER = "xds-ingress.dev/next-not-after"
 
-PASSING = ("events", "events.events.k8s.io", "leases.coordination.k8s.io")
-"""Kinds of short-lived objects."""
+PASSING = ("events", "events.events.k8s.io", "leases.coordination.k8s.io", "apiservices.apiregistration.k8s.io")
+"""Kinds of short-lived objects, and of those that the API server makes by itself after its start."""
 
 Object = chart.Object
 
