@@ -36,7 +36,7 @@ from xds.kube.objects import Ingress, KubeObject, Secret
 from xds.server.debug.rendering import content_as_json
 from xds.snapshot.resource import ResourceType
 from xds.translate.nginx.htpasswd import MAX_USERS
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 SHA: Final = "{SHA}MARKerSHAxxxxxxxxxxxxxxxxxx="
 APR1: Final = "$apr1$MARKer$MARKerMARKerMARKerMARK"

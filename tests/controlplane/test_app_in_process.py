@@ -28,7 +28,7 @@ from xds.resources.options import ProxyOptions
 from xds.server.ads import AdsService
 from xds.server.debounce import EndpointDebounce
 from xds.snapshot.resource import resource
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 
 class Slow:

@@ -18,7 +18,7 @@ from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
 from xds.traffic.rate_limits import Rate
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 A, B, C = Rate(1, 1, 5), Rate(2, 1, 10), Rate(3, 1, 15)
 WAIT = CHANGES_TOGETHER_SECONDS

@@ -18,7 +18,7 @@ from xds.kube.change import Applied, Batch, Change, Listed
 from xds.kube.objects import KINDS
 from xds.kube.state import KubeState
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 __all__ = ["in_process"]
 

@@ -33,7 +33,7 @@ from xds.kube.objects import KINDS, EndpointSlice, Ingress, KubeObject, Secret, 
 from xds.kube.state import KubeState
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 GRACE = 0.5
 HOST, CLUSTER = "a.example.com", "default/web/80"

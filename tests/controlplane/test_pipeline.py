@@ -25,7 +25,7 @@ from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.stages import STAGE_SIZE
 from xds.snapshot.store import Revision
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 WEB = "default/web/80"
 SHOP = (ingress("shop", rule("a.example.com", path("/", "web:80"))), service("web", 80))

@@ -29,7 +29,7 @@ from xds.kube.objects import Ingress, IngressClass, IngressTLS, KubeObject, Secr
 from xds.problems.problem import Key, Problem
 from xds.problems.reasons import Reason
 from xds.snapshot.resource import ResourceType
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 OURS = ingress_class()
 THEIRS = ingress_class(controller="example.com/other")

@@ -28,7 +28,7 @@ from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import Health
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 
 class Running:

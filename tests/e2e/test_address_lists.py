@@ -30,7 +30,7 @@ from xds.translate.nginx.external_auth import AUTH_URL
 from xds.translate.nginx.networks import MAX_NETWORKS
 from xds.translate.nginx.reader import AnnotationReader
 from xds.translate.nginx.satisfy import SATISFY
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

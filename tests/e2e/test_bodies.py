@@ -17,7 +17,7 @@ from tests.support.objects import endpoint, ingress, path, rule, service, slice_
 from tests.support.route_table_annotations import annotated
 from tests.support.site import Site, site
 from xds.kube.objects import Ingress
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

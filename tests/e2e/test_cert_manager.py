@@ -13,7 +13,7 @@ from tests.support.envoy import needs_envoy
 from tests.support.objects import authorities, ingress_class, password_file, service
 from tests.support.site import echoes, site
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

@@ -30,7 +30,7 @@ from tests.support.site import Site, echoes, site
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.kube.objects import Ingress, KubeObject
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

@@ -18,7 +18,7 @@ from tests.support.http import Reply
 from tests.support.objects import certificate, config_map, ingress, path, rule, secret, service, slice_of, tls
 from tests.support.site import Site, echoes, site
 from xds.problems.problem import Key
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

@@ -27,7 +27,7 @@ from xds.explain.narration import explain_now
 from xds.explain.request import Request, normalized
 from xds.kube.objects import Ingress
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

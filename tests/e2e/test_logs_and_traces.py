@@ -22,7 +22,7 @@ from xds.address import HostPort
 from xds.kube.objects import KubeObject
 from xds.resources.access_log import ACCESS_LOG_FIELDS
 from xds.resources.options import AccessLogFormat, ProxyOptions, TracingOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

@@ -8,7 +8,7 @@ from tests.support.route_table_annotations import annotated
 from tests.support.scripted import Scripted, ask, fine
 from tests.support.site import site
 from tests.support.waiting import until
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

@@ -10,8 +10,8 @@ from tests.support.envoy import needs_envoy
 from tests.support.objects import certificate, exact, ingress, path, rule, secret, service, specific, tls
 from tests.support.route_table_annotations import annotated, canary
 from tests.support.site import Site, echoes, site
+from xds.translate.options import TranslateOptions
 from xds.translate.ownership import HostOwnership
-from xds.translate.translator import TranslateOptions
 
 pytestmark = needs_envoy
 

@@ -31,7 +31,7 @@ from xds.explain.url import question
 from xds.kube.objects import Ingress, KubeObject
 from xds.resources.options import ProxyOptions
 from xds.translate.nginx.htpasswd import MAX_FILE_BYTES, MAX_USERS
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

@@ -47,7 +47,7 @@ from xds.kube.objects import KubeObject
 from xds.problems.problem import Key
 from xds.resources import names as resource_names
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 CONFIG_MAP = Key("default", "nginx")
 

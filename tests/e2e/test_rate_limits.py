@@ -21,7 +21,7 @@ from xds.problems.reasons import Reason
 from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

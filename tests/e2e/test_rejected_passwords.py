@@ -26,7 +26,7 @@ from xds.protocol.rejection.nack import REDACTED
 from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, resource
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

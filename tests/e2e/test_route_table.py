@@ -14,7 +14,7 @@ from tests.support.http import Reply
 from tests.support.route_table import TABLES, Case, Table
 from tests.support.site import Site, echoes, site
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

@@ -22,7 +22,7 @@ from xds.problems.problem import Key
 from xds.resources import listeners
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy
 

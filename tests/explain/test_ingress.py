@@ -25,7 +25,7 @@ from xds.kube.change import Applied, Batch, Change, Deleted
 from xds.kube.objects import Ingress, KubeObject, Secret
 from xds.resources.options import ProxyOptions
 from xds.traffic.backends import BackendKey
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 SERVED = (service("web"), service("idle"), slice_of("web", endpoint("10.0.0.1")))
 

@@ -152,8 +152,13 @@ def test_deleting_an_unknown_object_makes_nothing_stale(kind: type[KubeObject]) 
 )
 def test_an_unused_object_makes_nothing_stale(each: KubeObject) -> None:
     kube = state(shop(tls=[tls(A, secret="cert")]))
-    assert kube.apply(Applied(each)) == NOTHING_STALE
-    assert kube.apply(Deleted(type(each), each.key)) == NOTHING_STALE
+    assert kube.apply(Applied(each)) == unused(each)
+    assert kube.apply(Deleted(type(each), each.key)) == unused(each)
+
+
+def unused(each: KubeObject) -> Stale:
+    """Nothing, but for a Service, which may have a port of layer 4."""
+    return Stale(services=frozenset({each.key})) if isinstance(each, Service) else NOTHING_STALE
 
 
 # Services, Secrets, EndpointSlices
@@ -161,7 +166,7 @@ def test_an_unused_object_makes_nothing_stale(each: KubeObject) -> None:
 
 def test_a_service_makes_the_hosts_with_the_service_as_backend_stale() -> None:
     kube = state(shop(), ingress("other", rule(B, path("/", "api"))))
-    expected = Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}))
+    expected = Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}), services=frozenset({key("web")}))
     assert kube.apply(Applied(service("web"))) == expected
     assert kube.apply(Applied(service("web", 81))) == expected
     assert kube.apply(Deleted(Service, key("web"))) == expected
@@ -176,7 +181,8 @@ def test_a_service_of_a_default_backend() -> None:
 
 def test_a_service_of_another_namespace_makes_nothing_stale() -> None:
     kube = state(shop())
-    assert kube.apply(Applied(external("web", "example.com", ns="elsewhere"))) == NOTHING_STALE
+    elsewhere = external("web", "example.com", ns="elsewhere")
+    assert kube.apply(Applied(elsewhere)) == unused(elsewhere)
 
 
 def test_a_secret_makes_tls_stale_and_no_host() -> None:
@@ -385,7 +391,7 @@ def test_an_ingress_with_a_foreign_class_is_not_ours() -> None:
 def test_objects_of_foreign_ingresses_are_unused() -> None:
     kube = state(shop(class_name="nginx", tls=[tls(A, secret="cert")]))
     for each in (service(), secret("cert")):
-        assert kube.apply(Applied(each)) == NOTHING_STALE
+        assert kube.apply(Applied(each)) == unused(each)
 
 
 # Seniority

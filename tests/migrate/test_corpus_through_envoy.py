@@ -31,7 +31,7 @@ from xds.kube.ingress_class import CLASS_ANNOTATION
 from xds.kube.objects import Ingress, IngressClass, KubeObject, Service
 from xds.resources.options import ProxyOptions
 from xds.sources.folder.source import read_tree
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 pytestmark = [needs_envoy, pytest.mark.timeout(240)]  # some 200 requests: 5 s on an idle machine, minutes on a busy one
 

@@ -38,7 +38,7 @@ from xds.protocol.rejection.reports import RejectionReport
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import HISTORY_LIMIT
 from xds.steps import finish
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 Row = tuple[Acceptance, int, int, int, int, int]
 

@@ -40,7 +40,7 @@ from xds.problems.problem import Key
 from xds.resources.inlining import inlined
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

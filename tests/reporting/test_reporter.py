@@ -22,7 +22,7 @@ from xds.problems.problem import Key
 from xds.reporting.reporter import Reporter, ReportingOptions, lease_name, process_identity
 from xds.reporting.status import LoadBalancerAddress, PublishOptions
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 GROUP = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
 WANT = ReportingOptions(Key("xds", "xds-ingress"), PublishOptions((LoadBalancerAddress(ip="192.0.2.1"),)))

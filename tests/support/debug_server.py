@@ -27,7 +27,7 @@ from xds.server.debug.service import DebugService, Health, add_debug
 from xds.server.tls import ServerTls
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 
 class DebugServer:

@@ -28,7 +28,8 @@ from xds.traffic.https_redirect import BY_OPERATOR
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
-from xds.translate.translator import TranslateOptions, Translator
+from xds.translate.options import TranslateOptions
+from xds.translate.translator import Translator
 from xds.yaml_text import to_yaml
 
 CASES: Final = Path(__file__).parent.parent / "golden" / "cases"

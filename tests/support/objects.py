@@ -41,8 +41,9 @@ from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
+from xds.translate.options import TranslateOptions
 from xds.translate.ownership import HostOwnership
-from xds.translate.translator import TranslateOptions, Translator
+from xds.translate.translator import Translator
 
 NS = "default"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

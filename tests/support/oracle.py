@@ -25,7 +25,7 @@ from xds.kube.change import Applied, Deleted
 from xds.kube.objects import Ingress, KubeObject, Service
 from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from xds.server.metrics.metrics import Metrics
 from xds.server.tls import ServerTls, TlsFiles, must_name_the_node
 from xds.snapshot.resource import Resource, ResourceType, resource
 from xds.snapshot.store import ResourceKey, Revision
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 _Client = TypeVar("_Client", bound=AdsClient)
 

@@ -18,7 +18,7 @@ from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import KubeObject
 from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 WORKER_SECONDS: Final = 0.05
 """For Envoy's workers, which follow after Envoy's ACK."""

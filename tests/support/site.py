@@ -15,7 +15,7 @@ from tests.support.plane import Plane
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.objects import KubeObject, Service
 from xds.resources.options import ProxyOptions
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 
 
 @dataclass(slots=True)

@@ -34,8 +34,8 @@ from xds.kube.objects import Ingress, KubeObject, Service
 from xds.problems.problem import Problem
 from xds.resources.options import ProxyOptions
 from xds.translate.cert_manager import ISSUE_TIME
+from xds.translate.options import TranslateOptions
 from xds.translate.ownership import HostOwnership
-from xds.translate.translator import TranslateOptions
 
 HOST = "a.example.com"
 ISSUER = {"cert-manager.io/cluster-issuer": "letsencrypt"}

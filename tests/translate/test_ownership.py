@@ -19,8 +19,8 @@ from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, IngressRule, KubeObject
 from xds.problems.reasons import Reason
 from xds.traffic.routes import PathType
+from xds.translate.options import TranslateOptions
 from xds.translate.ownership import HostOwnership
-from xds.translate.translator import TranslateOptions
 
 HOST: Final = "shop.test"
 SERVICES: Final = (service("web", ns="a"), service("web", ns="b"))

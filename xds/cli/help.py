@@ -23,6 +23,8 @@ SUBJECTS: Final = {
     "ingress-nginx": "--compatibility --nginx-configmap --ignore-annotation",
     "Envoy's listeners": "--http-port --https-port --listener-address --public-http-port --public-https-port "
     "--proxy-protocol --trusted-hops",
+    "Layer 4": "--tcp-services-configmap --udp-services-configmap --expose-ports --reserved-ports "
+    "--enable-ssl-passthrough",
     "HTTPS": "--redirect-https --default-tls-secret --https-min-version --https-cipher",
     "Requests and backends": "--default-backend --no-merge-slashes --pass-upgrade --replace-request-id --server-header "
     "--upstream-idle-timeout --no-vhds",

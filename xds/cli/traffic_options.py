@@ -6,6 +6,7 @@ import click
 from click.core import ParameterSource
 
 from xds.cli.access_log_field import AccessLogField
+from xds.cli.layer4_options import LAYER4_OPTIONS, layer4_options
 from xds.cli.names import ClassName, ControllerName, ObjectName, ServerName, UpgradeName
 from xds.cli.options import PORT, Address, Duration, F, IpAddress, Number, option
 from xds.kube.ingress_class import ClassOptions
@@ -13,8 +14,8 @@ from xds.kube.state import DEFAULT_CLASSES
 from xds.resources.options import AccessLogFormat, ProxyOptions, TlsVersion, TracingOptions, UpstreamOptions
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.nginx.annotation import PREFIX
+from xds.translate.options import TranslateOptions
 from xds.translate.ownership import HostOwnership
-from xds.translate.translator import TranslateOptions
 
 TLS_1_2_CIPHERS: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -220,7 +221,7 @@ _OPTIONS = (
 
 def traffic_options(command: F) -> F:
     """Adds the flags, for `class_options`, `translate_options` and `proxy_options`."""
-    for decorate in reversed(_OPTIONS):
+    for decorate in reversed((*_OPTIONS, *LAYER4_OPTIONS)):
         command = decorate(command)
     return command
 
@@ -250,6 +251,8 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         has_authz=flags["authz"] is not None,
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
         host_ownership=HostOwnership(flags["host_ownership"]),
+        passes_tls=flags["enable_ssl_passthrough"],
+        layer4=layer4_options(flags),
     )
 
 

@@ -25,7 +25,8 @@ from xds.resources.built import BuiltResources
 from xds.resources.options import ProxyOptions
 from xds.server.unsupported import UnsupportedProxy
 from xds.snapshot.store import Revision, Store
-from xds.translate.translator import TranslateOptions, Translator
+from xds.translate.options import TranslateOptions
+from xds.translate.translator import Translator
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from xds.kubeapi.kubeconfig import Access
 from xds.reporting.status import PublishOptions
 from xds.resources.options import ProxyOptions
 from xds.server.tls import TlsFiles
-from xds.translate.translator import TranslateOptions
+from xds.translate.options import TranslateOptions
 from xds.ui.options import UiOptions
 
 

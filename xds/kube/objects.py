@@ -178,6 +178,7 @@ class ServiceSpec(Part, frozen=True):
     external_name: str | None = None
     ports: tuple[ServicePort, ...] | None = None
     cluster_ip: str | None = field(default=None, name="clusterIP")
+    session_affinity: str | None = None
 
 
 class Service(KubeObject, frozen=True):

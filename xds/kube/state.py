@@ -52,6 +52,7 @@ class Stale:
         tls: Whether the TLS table is stale.
         reported: Whether the source's own problems changed.
         config_maps: Of those that flags name.
+        services: Each Service that changed, used by an Ingress or not.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -61,6 +62,7 @@ class Stale:
     tls: bool = False
     reported: bool = False
     config_maps: frozenset[Key] = frozenset()
+    services: frozenset[Key] = frozenset()
 
     @classmethod
     def union(cls, stales: Iterable["Stale"]) -> "Stale":
@@ -75,6 +77,7 @@ class Stale:
             tls=any(stale.tls for stale in stales),
             reported=any(stale.reported for stale in stales),
             config_maps=frozenset[Key]().union(*(stale.config_maps for stale in stales)),
+            services=frozenset[Key]().union(*(stale.services for stale in stales)),
         )
 
 
@@ -312,10 +315,10 @@ class KubeState:
             self._classes.ingress_replaced(key, before, after)
             return self._ingress_changed(key)
         if kind is Service:
-            default = Stale(default_backend=True) if key == self._default_service else NOTHING_STALE
+            changed = Stale(default_backend=key == self._default_service, services=frozenset((key,)))
             if self._asks_all(ObjectRef(Service.kind, *key)):
-                return Stale.union((default, self.everything()))
-            return Stale.union((default, self._users_of(self._ours.by_service[key])))
+                return Stale.union((changed, self.everything()))
+            return Stale.union((changed, self._users_of(self._ours.by_service[key])))
         if kind is Secret:
             tls = bool(self._ours.by_secret[key]) or key == self._default_tls_secret
             return Stale.union((Stale(tls=True) if tls else NOTHING_STALE, self._annotated_changed(kind, key)))

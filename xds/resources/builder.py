@@ -14,6 +14,7 @@ from xds.resources.clusters import cluster
 from xds.resources.domains import Domains
 from xds.resources.endpoints import cluster_load_assignment, encoded
 from xds.resources.filters.rate_limits import rate_limit_buckets
+from xds.resources.layer4 import port_listener
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
@@ -25,6 +26,7 @@ from xds.steps import Steps
 from xds.traffic.backend_tls import CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
+from xds.traffic.layer4 import PortKey
 from xds.traffic.model import TrafficChange, TrafficModel
 from xds.traffic.rate_limits import Rate
 from xds.traffic.tls import Certificate, Termination
@@ -80,6 +82,9 @@ class Builder:
             built |= self._secrets()
         if change.tls or change.listeners:
             built |= self._https_listener()
+        for port in self._traffic.ports.keys() | change.ports if change.listeners else change.ports:
+            built |= self._port(port)
+            yield
         if not self._routes:
             built |= self._collector() | self._authz()
         if change.listeners or not self._routes:
@@ -155,9 +160,15 @@ class Builder:
 
     def _https_listener(self) -> BuiltResources:
         tls = self._traffic.tls
-        if not tls.terminations:
+        if not tls.terminations and not tls.passed:
             return self._removed(ResourceType.LISTENER, names.HTTPS)
         return self._listener(names.HTTPS, https_listener(self._options, tls))
+
+    def _port(self, key: PortKey) -> BuiltResources:
+        port = self._traffic.ports.get(key)
+        if port is None:
+            return self._removed(ResourceType.LISTENER, str(key))
+        return self._listener(str(key), port_listener(port, self._options))
 
     def _listener(self, name: str, message: Listener) -> BuiltResources:
         return self._built(ResourceType.LISTENER, name, message, ObjectRef("Listener", "", name))

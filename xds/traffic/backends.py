@@ -9,6 +9,7 @@ from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPoli
 
 _BEHIND: Final = "+"
 _JOIN: Final = "|"
+_UDP: Final = "/udp"
 
 
 class BackendKey(NamedTuple):
@@ -18,6 +19,7 @@ class BackendKey(NamedTuple):
         variant: Of the upstream policy; empty for the default one.
         fallback: The name of the backend that serves while this one has no endpoint; empty: none does.
         is_joined: Whether the endpoints of both are in one cluster, among which the endpoint of a session is found.
+        is_udp: Whether the port is one of UDP: a Service may have 53/TCP beside 53/UDP.
     """
 
     namespace: str
@@ -26,6 +28,7 @@ class BackendKey(NamedTuple):
     variant: str = ""
     fallback: str = ""
     is_joined: bool = False
+    is_udp: bool = False
 
     @property
     def service_key(self) -> Key:
@@ -38,7 +41,7 @@ class BackendKey(NamedTuple):
         return tuple({self.service_key: None, behind.service_key: None}) if behind else (self.service_key,)
 
     def __str__(self) -> str:
-        port = f"{self.namespace}/{self.service}/{self.port}"
+        port = f"{self.namespace}/{self.service}/{self.port}{_UDP if self.is_udp else ''}"
         own = f"{port}@{self.variant}" if self.variant else port
         return f"{own}{_JOIN if self.is_joined else _BEHIND}{self.fallback}" if self.fallback else own
 
@@ -48,10 +51,11 @@ class BackendKey(NamedTuple):
         is_joined = _JOIN in name
         own, _, fallback = name.partition(_JOIN if is_joined else _BEHIND)
         port, _, variant = own.partition("@")
-        parts = port.split("/")
+        is_udp = port.endswith(_UDP)
+        parts = port.removesuffix(_UDP).split("/")
         if len(parts) != 3 or not parts[2].isdecimal():
             return None
-        return cls(parts[0], parts[1], int(parts[2]), variant, fallback, is_joined)
+        return cls(parts[0], parts[1], int(parts[2]), variant, fallback, is_joined, is_udp)
 
     @property
     def alone(self) -> "BackendKey":
@@ -75,7 +79,7 @@ class Backend:
 
     Attributes:
         port_name: The name of the port in the Service's EndpointSlices; empty for a port without a name.
-        other_names: The names of the Service's other TCP ports.
+        other_names: The names of the Service's other ports of the same protocol, TCP or UDP.
         target_port: The number of the port at the endpoints, if the Service tells; the EndpointSlices decide.
         external_name: The DNS name that resolves to the endpoints, for a Service of type ExternalName; else empty.
         host: The Host that requests to the backend carry, also its SNI; empty: the client's.

@@ -8,6 +8,7 @@ from xds.problems.problem import Key
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
+from xds.traffic.layer4 import PortKey, PortListener
 from xds.traffic.listeners import ListenerPolicy
 from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route, VirtualHost
@@ -40,6 +41,9 @@ class TrafficModel(Traffic, Protocol):
     def certificates(self) -> Mapping[Key, Certificate]: ...
     @property
     def listeners(self) -> ListenerPolicy: ...
+    @property
+    def ports(self) -> Mapping[PortKey, PortListener]:
+        """The ports of layer 4."""
 
     @property
     def rates(self) -> frozenset[Rate]:
@@ -61,6 +65,7 @@ class TrafficChange:
         backends: Backends that changed, appeared or are gone.
         endpoints: Backends whose endpoints may have changed.
         listeners: Whether the policy of all listeners changed.
+        ports: Ports of layer 4 that changed, appeared or are gone.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -71,3 +76,4 @@ class TrafficChange:
     endpoints: frozenset[BackendKey] = frozenset()
     listeners: bool = False
     credentials: frozenset[CredentialKey] = frozenset()
+    ports: frozenset[PortKey] = frozenset()

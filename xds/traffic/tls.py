@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from xds.problems.problem import Key
+from xds.traffic.backends import BackendKey
 from xds.traffic.client_certificates import CheckedHost
 
 _VARIANT_BYTES: Final = 5
@@ -94,6 +95,32 @@ class Termination:
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """The clients that may connect.
+
+    Attributes:
+        allowed: Networks in CIDR notation. None: all.
+        denied: Networks likewise, although allowed.
+    """
+
+    allowed: tuple[str, ...] | None = None
+    denied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passthrough:
+    """TLS hosts whose connections go to one backend undecrypted.
+
+    Attributes:
+        backend: Of BackendProtocol.TCP.
+        hosts: Sorted.
+    """
+
+    backend: BackendKey
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TlsTable:
     """All terminations, sorted by Secrets.
 
@@ -103,6 +130,9 @@ class TlsTable:
         by_default: Hosts of terminations that no TLS entry covers: their clients are asked for certificates.
         owners: The Ingress whose entry decided, by TLS host. For explanations only: not compared.
         same: The Secret that stands in `terminations` for a Secret with the same certificate. For explanations only.
+        passed: Hosts that are not terminated, by backend, sorted. A host is either here, or in `terminations`, or in
+            `without_certificate`.
+        sources: The clients that may connect to a passed host; an absent host takes all.
     """
 
     terminations: tuple[Termination, ...] = ()
@@ -110,6 +140,8 @@ class TlsTable:
     by_default: frozenset[str] = frozenset()
     owners: Mapping[str, Key] = field(default_factory=dict, compare=False)
     same: Mapping[Key, Key] = field(default_factory=dict, compare=False)
+    passed: tuple[Passthrough, ...] = ()
+    sources: Mapping[str, Sources] = field(default_factory=dict)
 
     @property
     def named(self) -> Iterator[str]:
@@ -123,4 +155,6 @@ class TlsTable:
         """All hosts whose connections are not those of the default certificate for any host."""
         for termination in self.terminations:
             yield from termination.hosts
+        for each in self.passed:
+            yield from each.hosts
         yield from self.without_certificate

@@ -24,6 +24,14 @@ class BackendProtocol(StrEnum):
     """TLS with HTTP/1.1, which WebSockets need."""
     GRPCS = "grpcs"
     """TLS with HTTP/2."""
+    TCP = "tcp"
+    """Bytes, whatever they mean: what a port's `appProtocol` says is between client and backend."""
+    UDP = "udp"
+    """Datagrams."""
+
+    @property
+    def is_http(self) -> bool:
+        return self not in (BackendProtocol.TCP, BackendProtocol.UDP)
 
     @property
     def uses_tls(self) -> bool:
@@ -33,6 +41,16 @@ class BackendProtocol(StrEnum):
     def is_http1(self) -> bool:
         """Whether HTTP/1.1 is spoken, whatever the backend offers."""
         return self in (BackendProtocol.HTTP1, BackendProtocol.WSS)
+
+
+class ProxyHeader(StrEnum):
+    """The version of the PROXY protocol header that begins each connection to a backend.
+
+    Source: https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt
+    """
+
+    V1 = "v1"
+    V2 = "v2"
 
 
 class Balancing(StrEnum):
@@ -59,6 +77,7 @@ class UpstreamPolicy:
         uses_cluster_ip: Whether the address of the Service stands for its endpoints, so that kube-proxy chooses one.
         longest_request: After this time a request is ended, with whatever part of the answer. None: never.
         questions: Whether requests are questions to an authorizer. None: they are requests of clients.
+        proxy_header: Tells the client's address to backends of TCP. None: no header is sent.
     """
 
     protocol: BackendProtocol | None = None
@@ -69,6 +88,7 @@ class UpstreamPolicy:
     longest_request: timedelta | None = None
     tls: BackendTls | None = None
     questions: Questions | None = None
+    proxy_header: ProxyHeader | None = None
 
     @property
     def variant(self) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from xds.kube.objects import Ingress
-from xds.kube.references import AnnotatedObjects, ConfigAsked, ConfigReferences
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
@@ -14,10 +13,10 @@ from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
 from xds.traffic.hosts import NO_HOST, is_wildcard
+from xds.traffic.layer4 import PortKey, PortListener
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy
 from xds.traffic.model import TrafficChange
 from xds.traffic.rate_limits import Rate
-from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
@@ -29,13 +28,13 @@ from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.hosts import authorized, translate_host
-from xds.translate.nginx.annotated_objects import annotated_objects, asked_by_config
+from xds.translate.layer4.ports import Layer4Ports
 from xds.translate.nginx.canary import Canary
-from xds.translate.nginx.configmap.named_headers import named_config_maps
 from xds.translate.nginx.options import AnnotationOptions
 from xds.translate.nginx.paths_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
-from xds.translate.ownership import HostOwners, HostOwnership
+from xds.translate.options import TranslateOptions
+from xds.translate.ownership import HostOwners
 from xds.translate.rate_use import RateUse
 from xds.translate.routes import (
     TranslationContext,
@@ -44,60 +43,6 @@ from xds.translate.routes import (
     translate_ingress,
 )
 from xds.translate.tls import CertificateStore, TlsTranslation
-
-
-@dataclass(frozen=True, slots=True)
-class TranslateOptions:
-    """The operator's choices.
-
-    Attributes:
-        allow_external_name: Whether Services of type ExternalName may be backends.
-        default_tls_secret: The Secret for TLS entries without secretName and for SNI that no TLS host covers.
-        ignored_annotations: Names of ingress-nginx's annotations, without the prefix, that count as absent.
-        is_compatible: Whether absent annotations have ingress-nginx's defaults.
-        max_regex_size: The size of a compiled expression above which proxies reject the expression.
-        allow_cross_namespace: Whether annotations may name objects of other namespaces, and canaries lend backends to
-            paths of other namespaces.
-        nginx_configmap: ingress-nginx's ConfigMap.
-        has_tracer: Whether proxies send traces to a collector.
-        has_authz: Whether `xds authz` runs beside each proxy.
-        default_service: Answers where no Ingress has a default backend.
-        published: The Service of --publish-service, at which no authorizer is asked.
-        host_ownership: The namespaces whose Ingresses count for a host.
-    """
-
-    allow_external_name: bool = False
-    default_tls_secret: Key | None = None
-    ignored_annotations: frozenset[str] = frozenset()
-    is_compatible: bool = False
-    max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
-    allow_cross_namespace: bool = False
-    nginx_configmap: Key | None = None
-    has_tracer: bool = False
-    has_authz: bool = False
-    default_service: Key | None = None
-    published: Key | None = None
-    host_ownership: HostOwnership = HostOwnership.SHARED
-
-    @property
-    def config_maps(self) -> frozenset[Key]:
-        """The ConfigMaps that flags name. Sources follow each although no Ingress names one."""
-        return frozenset() if self.nginx_configmap is None else frozenset((self.nginx_configmap,))
-
-    @property
-    def config_references(self) -> ConfigReferences:
-        """Tells the ConfigMaps that such a ConfigMap names."""
-        return named_config_maps
-
-    @property
-    def config_asked(self) -> ConfigAsked:
-        """Tells the Service and the host of the authorizer that such a ConfigMap names."""
-        return asked_by_config
-
-    @property
-    def annotated(self) -> AnnotatedObjects:
-        """Tells the objects that the annotations of an Ingress name."""
-        return annotated_objects(allow_cross_namespace=self.allow_cross_namespace)
 
 
 @dataclass(slots=True)
@@ -162,6 +107,7 @@ class Translator:
         self._backends = BackendUse()
         self._credentials = CredentialUse()
         self._rates = RateUse()
+        self._layer4 = Layer4Ports(state, options.layer4, self._use, problems.report)
         self._updates = 0
         self._is_updating = False
         self._touched = TouchedTraffic()
@@ -211,6 +157,15 @@ class Translator:
     def backends(self) -> Mapping[BackendKey, Backend]:
         """The backends in use."""
         return self._backends.current
+
+    @property
+    def ports(self) -> Mapping[PortKey, PortListener]:
+        return self._layer4.current
+
+    @property
+    def layer4(self) -> Layer4Ports:
+        """The ports of layer 4 with all their claims, for explanations."""
+        return self._layer4
 
     @property
     def rates(self) -> frozenset[Rate]:
@@ -302,7 +257,7 @@ class Translator:
         listeners = False
         if stale.config_maps or self._config_due:
             stale, listeners = self._read_config(stale)
-        if stale.hosts or stale.ingresses or stale.default_backend or stale.tls:
+        if stale.hosts or stale.ingresses or stale.default_backend or stale.tls or stale.services or stale.config_maps:
             change = yield from self._update_routing(stale, now)
         else:
             change = TrafficChange(endpoints=(yield from self._used(stale.endpoints)))
@@ -345,6 +300,7 @@ class Translator:
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
         if tls_is_stale or not self._checked.names.isdisjoint(stale.hosts):
             self._use_authorities(now)
+        ports = yield from self._layer4.update(stale)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._problems.report(("endpoints", backend), ())
@@ -360,7 +316,14 @@ class Translator:
         if credentials:
             self._context.credential_store.keep({key.secret for key in self._credentials.current})
         return TrafficChange(
-            frozenset(hosts), default, tls, certificates, backends, used | backends, credentials=credentials
+            frozenset(hosts),
+            default,
+            tls,
+            certificates,
+            backends,
+            used | backends,
+            credentials=credentials,
+            ports=ports,
         )
 
     def _translate_ingress(self, key: Key) -> None:

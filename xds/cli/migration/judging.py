@@ -32,7 +32,8 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemRegistry
 from xds.steps import finish
-from xds.translate.translator import TranslateOptions, Translator
+from xds.translate.options import TranslateOptions
+from xds.translate.translator import Translator
 
 
 @dataclass(frozen=True, slots=True)
