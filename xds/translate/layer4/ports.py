@@ -4,10 +4,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TypeAlias
 
 from xds.kube.state import KubeState, Stale
-from xds.problems.problem import Problem
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.layer4 import PortKey, PortListener
+from xds.translate.layer4.claims import PortClaim
 from xds.translate.layer4.options import Layer4Options
 
 Use: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
@@ -35,6 +36,18 @@ class Layer4Ports:
     @property
     def current(self) -> Mapping[PortKey, PortListener]:
         return self._ports
+
+    def claims_of(self, source: ObjectRef) -> tuple[PortClaim, ...]:
+        """The claims of a ConfigMap or Service, in the order of their fields."""
+        return ()
+
+    def claims_for(self, port: PortKey) -> tuple[PortClaim, ...]:
+        """All valid claims of a port, the winner first."""
+        return ()
+
+    def ports_of_service(self, service: Key) -> frozenset[PortKey]:
+        """The ports whose winner names the Service."""
+        return frozenset()
 
     def update(self, stale: Stale) -> Steps[frozenset[PortKey]]:
         """Translate stale ConfigMaps and Services again, and return the ports that changed, appeared or are gone."""
