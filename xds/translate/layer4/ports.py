@@ -32,6 +32,7 @@ class Layer4Ports:
         self._use = use
         self._report = report
         self._ports: dict[PortKey, PortListener] = {}
+        self._claims: dict[ObjectRef, tuple[PortClaim, ...]] = {}
 
     @property
     def current(self) -> Mapping[PortKey, PortListener]:
@@ -39,15 +40,15 @@ class Layer4Ports:
 
     def claims_of(self, source: ObjectRef) -> tuple[PortClaim, ...]:
         """The claims of a ConfigMap or Service, in the order of their fields."""
-        return ()
+        return self._claims.get(source, ())
 
     def claims_for(self, port: PortKey) -> tuple[PortClaim, ...]:
         """All valid claims of a port, the winner first."""
-        return ()
+        return tuple(claim for claims in self._claims.values() for claim in claims if claim.port == port)
 
     def ports_of_service(self, service: Key) -> frozenset[PortKey]:
         """The ports whose winner names the Service."""
-        return frozenset()
+        return frozenset(key for key, port in self._ports.items() if port.route.service == service)
 
     def update(self, stale: Stale) -> Steps[frozenset[PortKey]]:
         """Translate stale ConfigMaps and Services again, and return the ports that changed, appeared or are gone."""
