@@ -25,6 +25,7 @@ from xds.resources.options import ProxyOptions
 from xds.translate.options import TranslateOptions
 
 GROUP = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
+PLAIN = TranslateOptions()
 WANT = ReportingOptions(Key("xds", "xds-ingress"), PublishOptions((LoadBalancerAddress(ip="192.0.2.1"),)))
 
 
@@ -54,7 +55,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(want: ReportingOptions = WANT, translate: TranslateOptions = TranslateOptions()) -> AsyncIterator[Site]:
+async def site(want: ReportingOptions = WANT, translate: TranslateOptions = PLAIN) -> AsyncIterator[Site]:
     api = FakeApi()
     pipeline = Pipeline(KubeState(config_maps=translate.config_maps), translate, ProxyOptions())
     it = Site(api, pipeline, Reporter(api, pipeline.state, lambda: pipeline.problems, want))
