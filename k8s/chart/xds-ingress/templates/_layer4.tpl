@@ -3,9 +3,9 @@
 {{- $ports := list -}}
 {{- range $protocol := list "TCP" "UDP" -}}
 {{- $key := lower $protocol -}}
-{{- range $number, $_ := get $.Values $key -}}
+{{- range $number, $_ := get $.Values $key | default dict -}}
 {{- $port := dict "name" (printf "%s-%s" $key $number) "port" (atoi $number) "targetPort" (atoi $number) "protocol" $protocol -}}
-{{- with get (get $.Values.fleet.service.nodePorts $key) $number -}}
+{{- with get (get $.Values.fleet.service.nodePorts $key | default dict) $number -}}
 {{- $_ := set $port "nodePort" (int .) -}}
 {{- end -}}
 {{- $ports = append $ports $port -}}

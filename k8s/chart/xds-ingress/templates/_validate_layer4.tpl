@@ -14,7 +14,7 @@
 {{- $_ := set $taken (printf "%d/TCP" (int $fleet.hostPorts.https)) "fleet.hostPorts.https" -}}
 {{- end -}}
 {{- range $key := list "tcp" "udp" -}}
-{{- $entries := get $.Values $key -}}
+{{- $entries := get $.Values $key | default dict -}}
 {{- $own := printf "%sServicesConfigMap" $key -}}
 {{- if and $entries (get $.Values.controlPlane $own) -}}
 {{- fail (printf "%s: controlPlane.%s names a ConfigMap of yours, which has the entries; empty one of the two" $key $own) -}}
@@ -32,7 +32,7 @@
 {{- fail (printf "%s.%s: the port is that of %s; choose another" $key $number .) -}}
 {{- end -}}
 {{- end -}}
-{{- range $number, $_ := get $service.nodePorts $key -}}
+{{- range $number, $_ := get $service.nodePorts $key | default dict -}}
 {{- if not (hasKey $entries $number) -}}
 {{- fail (printf "fleet.service.nodePorts.%s: %s is not among the ports of the value %s" $key $number $key) -}}
 {{- end -}}

@@ -120,7 +120,7 @@ request is answered 503 while Envoy drains. Not part of readiness: without it, h
     {{- if $values.hostPorts.enabled }}
     # Of layer 4 only here: a list of ports for information alone would replace all Pods with each new port.
     {{- range $key := list "tcp" "udp" }}
-    {{- range $number, $_ := get $.Values $key }}
+    {{- range $number, $_ := get $.Values $key | default dict }}
     - name: {{ $key }}-{{ $number }}
       containerPort: {{ $number }}
       hostPort: {{ $number }}
