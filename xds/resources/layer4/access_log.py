@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from xds.envoyapi import codec
 from xds.envoyapi.messages import AccessLog, DataSource, StdoutAccessLog, Struct, SubstitutionFormatString, Value
 from xds.resources.options import AccessLogFormat, ProxyOptions
+from xds.traffic.backends import BackendKey
 from xds.traffic.layer4 import PortListener
 
 Fields: TypeAlias = Mapping[str, str | int]
@@ -54,9 +55,10 @@ def session_log(port: PortListener, options: ProxyOptions) -> list[AccessLog]:
     return _log(_port_fields(port, SESSION_FIELDS), options)
 
 
-def passthrough_log(options: ProxyOptions) -> list[AccessLog]:
-    """The log of connections that are passed on by SNI: at most one."""
-    return _log({"protocol": "TLS", "sni": "%REQUESTED_SERVER_NAME%", **CONNECTION_FIELDS}, options)
+def passthrough_log(backend: BackendKey, options: ProxyOptions) -> list[AccessLog]:
+    """The log of connections that go to a backend by their SNI: at most one."""
+    place = {"protocol": "TLS", "sni": "%REQUESTED_SERVER_NAME%", "service": str(backend.service_key)}
+    return _log(place | CONNECTION_FIELDS, options)
 
 
 def _port_fields(port: PortListener, fields: Fields) -> Fields:
