@@ -140,8 +140,12 @@ async def test_ports_follow_config_maps_and_services_with_least_rights(
         await cluster.until(path, lambda found: (name, reason) in reasons(found, kind))
 
     proxy = own_address()
-    flags = (f"--namespace={namespace}", f"--expose-ports=9100-9109={namespace}")
-    flags += (f"--tcp-services-configmap={edge}/tcp-services", f"--udp-services-configmap={edge}/udp-services")
+    flags = (
+        f"--namespace={namespace}",
+        f"--expose-ports=9100-9109={namespace}",
+        f"--tcp-services-configmap={edge}/tcp-services",
+        f"--udp-services-configmap={edge}/udp-services",
+    )
     replica = Replica(("--kubeconfig", kubeconfig, *flags), tmp_path / "replica.log", proxy)
     pods = Pods(cluster, namespace)
     async with contextlib.AsyncExitStack() as stack:
