@@ -28,6 +28,7 @@ class Inventory:
         has_secrets: Whether the input has all Secrets. Other Secrets are missing then.
         has_config_maps: Likewise.
         exposed: The protocols of ports beside HTTP's.
+        passes_tls: Whether ingress-nginx passes TLS through where an Ingress asks.
     """
 
     subjects: tuple[Subject, ...]
@@ -37,6 +38,7 @@ class Inventory:
     has_secrets: bool = False
     has_config_maps: bool = False
     exposed: frozenset[Transport] = frozenset()
+    passes_tls: bool = True
     _vanished: dict[Key, str] = field(default_factory=dict, repr=False)
 
     @cached_property

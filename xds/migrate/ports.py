@@ -99,7 +99,8 @@ def entries(
         service: Returns a Service of the input, or its stand-in.
         reads_real_ip: Whether ingress-nginx takes the client's address from the PROXY protocol header.
     """
-    by_key = {claim.field.parts[-1]: claim for claim in claims}
+    of_protocol = (claim for claim in claims if claim.port is None or claim.port.transport is transport)
+    by_key = {claim.field.parts[-1]: claim for claim in of_protocol}
     for key, value in sorted((config_map.data or {}).items(), key=lambda item: (_number(item[0]) or 0, item[0])):
         today, why = _today(transport, key, value, controller, service)
         yield PortEntry(transport, key, value, today, why, by_key.get(MapKey(key)), reads_real_ip)

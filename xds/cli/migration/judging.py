@@ -194,6 +194,7 @@ class _World:
         if ConfigMap in whole and all(each.key in options.config_maps for each in _config_maps(found)):
             whole -= {ConfigMap}
         self._whole = whole
+        self._passes_tls = options.passes_tls
         state = KubeState(
             classes.options,
             default_tls_secret=options.default_tls_secret,
@@ -269,6 +270,7 @@ class _World:
             has_secrets=Secret in self._whole,
             has_config_maps=ConfigMap in self._whole,
             exposed=frozenset(transport for _, transport, _ in self._exposed),
+            passes_tls=self._passes_tls,
         )
 
     def problems(self) -> dict[ObjectRef, list[Problem]]:
