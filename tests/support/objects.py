@@ -303,6 +303,7 @@ class World:
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
         host_ownership: HostOwnership = HostOwnership.SHARED,
         published: Key | None = None,
+        passes_tls: bool = False,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -320,6 +321,7 @@ class World:
             max_regex_size=max_regex_size,
             host_ownership=host_ownership,
             published=published,
+            passes_tls=passes_tls,
         )
         self.state = KubeState(
             claim_classless=claim_classless,
