@@ -24,11 +24,12 @@ async def test_a_subscriber_stays_with_its_broker_until_that_ends(tmp_path: Path
     async with (
         mosquitto(tmp_path, "old", OLD, port) as old,
         mosquitto(tmp_path, "new", NEW, port),
-        exposed(tmp_path) as world,
+        exposed(tmp_path, "--expose-ports", f"{public}=default") as world,
     ):
         pods = Pods(world, "broker", port)
-        pods.write(OLD)
-        world.expose(Transport.TCP, {public: f"default/broker:{port}"})
+        pods.write(OLD, expose=f"{public}=tcp:{port}")
+        for transport in Transport:
+            world.expose(transport, {})
         async with running(world):
             await world.is_listening(f"tcp/{public}")
             # A broker sends its retained message as soon as a client subscribes.

@@ -110,7 +110,7 @@ class Client(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if self._answer and not self._answer.done() and data[:2] == struct.pack("!H", self._number):
-            self._answer.set_result(_text(data))
+            self._answer.set_result(text_of(data))
 
     def error_received(self, exc: Exception) -> None:
         """A refused datagram is a query without an answer."""
@@ -119,7 +119,7 @@ class Client(asyncio.DatagramProtocol):
         """The text of the answer."""
         self._number = next(self._numbers) % 0x10000
         self._answer = asyncio.get_running_loop().create_future()
-        self.transport.sendto(_query(self._number))
+        self.transport.sendto(query(self._number))
         return await self._answer
 
 
@@ -151,12 +151,12 @@ def _allow_files(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(number, hard), hard))
 
 
-def _query(number: int) -> bytes:
+def query(number: int) -> bytes:
     """A question about the text of `who.test.`. Source: https://www.rfc-editor.org/rfc/rfc1035#section-4.1"""
     return struct.pack("!HHHHHH", number, 0, 1, 0, 0, 0) + b"\x03who\x04test\x00" + struct.pack("!HH", _TXT, 1)
 
 
-def _text(answer: bytes) -> str:
+def text_of(answer: bytes) -> str:
     """The first text of an answer."""
     begin = 12 + len(b"\x03who\x04test\x00") + 4 + 12  # the question, and a record's fields before its data
     return answer[begin + 1 : begin + 1 + answer[begin]].decode()

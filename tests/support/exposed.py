@@ -6,8 +6,10 @@ import json
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import grpc
+import msgspec
 import yaml
 
 from tests.support.envoy import Envoy, free_port, running_envoy
@@ -15,6 +17,8 @@ from tests.support.objects import endpoint, manifest, service, slice_of
 from tests.support.release import TODAY
 from tests.support.rolling import is_ready
 from tests.support.waiting import WAIT_LIMIT_SECONDS
+from xds.api.v1 import debug_pb2 as pb
+from xds.api.v1 import debug_pb2_grpc
 from xds.kube.objects import ConfigMap, Endpoint, KubeObject, Metadata
 from xds.traffic.layer4 import Transport
 
@@ -52,6 +56,9 @@ class Exposed:
         unfinished.write_text(yaml.safe_dump_all([json.loads(json.dumps(manifest(each))) for each in objects]))
         unfinished.rename(file)
 
+    def remove(self, name: str) -> None:
+        (self.folder / "manifests" / f"{name}.yaml").unlink()
+
     def expose(self, transport: Transport, entries: dict[int | str, str]) -> None:
         """Write the ConfigMap of a protocol."""
         data = {str(port): entry for port, entry in entries.items()}
@@ -77,6 +84,11 @@ class Exposed:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
+
+    async def problems(self) -> list[pb.Problem]:
+        async with grpc.aio.insecure_channel(self.listen) as channel:
+            answer = await debug_pb2_grpc.DebugServiceStub(channel).ListProblems(pb.ListProblemsRequest())
+            return list(answer.problems)
 
     @property
     def log(self) -> str:
@@ -123,11 +135,13 @@ class Pods:
     ready: list[str] = field(default_factory=list)
     draining: list[str] = field(default_factory=list)
 
-    def write(self, *addresses: str, **spec: Any) -> None:
-        """The Service, with ready endpoints, without a wait."""
+    def write(self, *addresses: str, expose: str = "") -> None:
+        """The Service with its annotation, and ready endpoints, without a wait."""
         self.ready = list(addresses)
         ports = [{"name": each.lower(), "port": self.port, "protocol": each} for each in self.protocols]
-        self.world.put(self.name, service(self.name, *ports, **spec))
+        built = service(self.name, *ports)
+        meta = msgspec.structs.replace(built.metadata, annotations={"xds-ingress.dev/expose": expose} if expose else {})
+        self.world.put(self.name, msgspec.structs.replace(built, metadata=meta))
         self._write_slice()
 
     async def join(self, address: str) -> None:

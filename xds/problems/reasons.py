@@ -106,7 +106,7 @@ class Reason(StrEnum):
         "BackendNotFound",
         Level.ERROR,
         "An Ingress or a port's entry names a Service that doesn't exist; its paths answer 503, its port is closed.",
-        "Create the Service, or correct the name.",
+        "Create the Service, or correct the name in the Ingress.",
     )
     BACKEND_PORT_NOT_FOUND = (
         "BackendPortNotFound",

@@ -117,6 +117,10 @@ class Translator:
         self._touched = TouchedTraffic()
 
     @property
+    def options(self) -> TranslateOptions:
+        return self._options
+
+    @property
     def hosts(self) -> Mapping[str, VirtualHost]:
         return self._hosts
 
@@ -280,6 +284,7 @@ class Translator:
         self._config_due = False
         self._config.read(self._state)
         self._problems.report("nginx-configmap", self._config.problems)
+        self._layer4.use_defaults(self._config.current.streams)
         annotations = self._config.annotations
         if annotations != self._context.annotations:
             self._context = replace(self._context, annotations=annotations)

@@ -23,7 +23,7 @@ from xds.envoyapi.messages import (
 )
 from xds.resources import names
 from xds.resources.addresses import cidr_range
-from xds.resources.layer4.access_log import passthrough_log
+from xds.resources.layer4.logs import passthrough_logs
 from xds.resources.layer4.tcp import tcp_proxy
 from xds.resources.options import ProxyOptions
 from xds.traffic.backends import BackendKey
@@ -43,7 +43,7 @@ def passthrough_name(backend: BackendKey) -> str:
 
 def passthrough_chain(backend: BackendKey, options: ProxyOptions) -> FilterChain:
     """The filter chain, without a transport socket: the bytes of TLS go on as they come."""
-    proxy = tcp_proxy(STAT_PREFIX, [Share(backend)], _POLICY, passthrough_log(backend, options))
+    proxy = tcp_proxy(STAT_PREFIX, [Share(backend)], _POLICY, passthrough_logs(backend, options))
     return FilterChain(name=passthrough_name(backend), filters=[proxy])
 
 

@@ -6,6 +6,8 @@ from typing import Final, TypeAlias, TypeVar
 from xds.kube.objects import Service
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.layer4 import PortKey, PortListener
@@ -50,6 +52,7 @@ class Layer4Ports:
         self._defaults = STREAM_DEFAULTS
         self._claims: dict[Hashable, dict[Position, Claim]] = {}
         self._by_port: dict[PortKey, dict[Claim, None]] = {}
+        self._refused: dict[PortKey, dict[Claim, None]] = {}
         self._by_service: dict[Key, dict[Claim, None]] = {}
         self._outcomes: dict[PortKey, tuple[Claim, Outcome]] = {}
         self._ports: dict[PortKey, PortListener] = {}
@@ -67,8 +70,15 @@ class Layer4Ports:
         return tuple(map(self._with_state, sorted(found, key=_order)))
 
     def claims_for(self, port: PortKey) -> tuple[PortClaim, ...]:
-        """All claims of a port that may have it, the winner first."""
-        return tuple(map(self._with_state, sorted(self._by_port.get(port, ()), key=_rank)))
+        """All claims of a port: the winner first, and those that nobody may have last."""
+        found = (*sorted(self._by_port.get(port, ()), key=_rank), *sorted(self._refused.get(port, ()), key=_rank))
+        return tuple(map(self._with_state, found))
+
+    @property
+    def sources(self) -> tuple[ObjectRef, ...]:
+        """The ConfigMaps and Services with claims, ConfigMaps first."""
+        claims = (next(iter(each.values())) for each in self._claims.values())
+        return tuple({claim.source: None for claim in sorted(claims, key=_rank_of_source)})
 
     def ports_of_service(self, service: Key) -> frozenset[PortKey]:
         """The ports whose winner names the Service."""
@@ -133,6 +143,8 @@ class Layer4Ports:
     def _add(self, claim: Claim) -> None:
         if claim.held is None:
             self._report_claim(claim, ())
+            if claim.entry.port:
+                self._refused.setdefault(claim.entry.port, {})[claim] = None
             return
         self._by_port.setdefault(claim.held, {})[claim] = None
         self._unreported.add(claim)
@@ -143,6 +155,8 @@ class Layer4Ports:
     def _remove(self, claim: Claim) -> None:
         self._report(("claim", claim), ())
         if claim.held is None:
+            if claim.entry.port:
+                _discard(self._refused, claim.entry.port, claim)
             return
         self._unreported.discard(claim)
         self._touched[claim.held] = None
@@ -181,7 +195,7 @@ class Layer4Ports:
 
     def _report_claim(self, claim: Claim, further: Iterable[Fault]) -> None:
         faults = (*claim.entry.faults, *further)
-        self._report(("claim", claim), [Problem(claim.source, *each, claim.field) for each in faults])
+        self._report(("claim", claim), [_problem(claim, *each) for each in faults])
 
     def _with_state(self, claim: Claim) -> PortClaim:
         entry, winner, state = claim.entry, None, ClaimState.INVALID
@@ -204,8 +218,19 @@ class Layer4Ports:
         )
 
 
+def _problem(claim: Claim, reason: Reason, message: str, remedy: str) -> Problem:
+    """The problem, whose message tells the item of an annotation."""
+    item = shown(claim.text) if claim.rank.is_of_service else ""
+    told = message if item in message else f"{item}: {message}"
+    return Problem(claim.source, reason, told, remedy, claim.field)
+
+
 def _rank(claim: Claim) -> Rank:
     return claim.rank
+
+
+def _rank_of_source(claim: Claim) -> tuple[bool, Key]:
+    return claim.rank.is_of_service, claim.rank.source
 
 
 def _order(claim: Claim) -> tuple[int, Rank]:

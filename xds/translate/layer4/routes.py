@@ -13,7 +13,7 @@ from xds.traffic.backends import Backend
 from xds.traffic.layer4 import Layer4Policy, Layer4Route, PortKey, PortListener, Share, Transport
 from xds.traffic.routes import Origin
 from xds.traffic.upstream import BackendProtocol, Balancing, UpstreamPolicy
-from xds.translate.backends import resolve
+from xds.translate.backends import BackendFault, resolve
 from xds.translate.layer4.claims import Claim, Fault
 from xds.translate.layer4.entries import port_number
 from xds.translate.layer4.options import StreamDefaults
@@ -66,8 +66,7 @@ def outcome(
         effect=f"port {port} is closed",
     )
     if resolved.backend is None or service is None:
-        fault = resolved.fault
-        return Outcome(fault=Fault(fault.reason, fault.message, fault.remedy) if fault else None)
+        return Outcome(fault=_fault(resolved.fault) if resolved.fault else None)
     problems: list[Problem] = []
     report = partial(_report, problems, entry.service)
     for each in resolved.of_service:
@@ -77,6 +76,11 @@ def outcome(
     shares = (Share(resolved.backend.key),)
     route = Layer4Route(shares, policy, Origin(claim.source, claim.field), entry.service)
     return Outcome(PortListener(port, route, entry.decodes_proxy), resolved.backend, None, tuple(problems))
+
+
+def _fault(of: BackendFault) -> Fault:
+    is_missing = of.reason is Reason.BACKEND_NOT_FOUND
+    return Fault(of.reason, of.message, "Create the Service, or correct the entry." if is_missing else of.remedy)
 
 
 def _report(problems: list[Problem], service: Key, reason: Reason, message: str, remedy: str) -> None:
