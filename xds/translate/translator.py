@@ -115,6 +115,10 @@ class Translator:
         self._touched = TouchedTraffic()
 
     @property
+    def options(self) -> TranslateOptions:
+        return self._options
+
+    @property
     def hosts(self) -> Mapping[str, VirtualHost]:
         return self._hosts
 
