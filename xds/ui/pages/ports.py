@@ -1,6 +1,6 @@
 """The ports of TCP and UDP that ConfigMaps and Services ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from xds.api.v1 import debug_pb2 as pb
@@ -9,7 +9,7 @@ from xds.ui.visit import Visit
 
 PAGE_SIZE: Final = 100
 
-STATES: Final = {
+STATES: Final[Mapping[str, Callable[[pb.Port], bool]]] = {
     "served": lambda port: port.status == pb.UNIT_STATUS_SERVED and not port.rejecting_proxies,
     "no_endpoints": lambda port: port.status == pb.UNIT_STATUS_NO_ENDPOINTS,
     "not_served": lambda port: port.status not in (pb.UNIT_STATUS_SERVED, pb.UNIT_STATUS_NO_ENDPOINTS),
