@@ -13,7 +13,7 @@ from tests.support import api_schemas, chart, gotools
 from tests.support.chart_values import CHART
 from tests.support.cluster import Cluster, KubectlError
 
-ON_NODE_PORTS = {"daemonset-hostnetwork", "daemonset-hostports"}
+ON_NODE_PORTS = {"daemonset-hostnetwork", "daemonset-hostports", "layer4-node-ports"}
 """Cases with ports of nodes, for which Pod Security must be `privileged`."""
 
 OTHERS = ("shop", "blog", "ingress-nginx")

@@ -20,6 +20,9 @@ SETTLED: dict[str, Any] = {"tls": {"mode": "existing"}}
 """No generated keys, so that two renderings are equal."""
 
 CONTEXT: dict[str, dict[str, Any]] = {
+    "fleet.service.nodePorts": {"tcp": {"9000": "shop/web:80"}, "udp": {"5353": "dns/dns:53"}},
+    "fleet.service.udp": {"udp": {"5353": "dns/dns:53"}, "fleet": {"service": {"udp": {"separate": True}}}},
+    "fleet.service.udp.separate": {"fleet": {"service": {"udp": {"separate": False}}}},
     "fleet.autoscaling": {"fleet": {"autoscaling": {"enabled": True}}},
     "fleet.hostPorts": {"fleet": {"hostPorts": {"enabled": True}}},
     "fleet.service.ports.http.nodePort": {"fleet": {"service": {"type": "NodePort"}}},
@@ -39,6 +42,15 @@ CONTEXT: dict[str, dict[str, Any]] = {
 """Values without which those below a path have no effect."""
 
 CHANGED: dict[str, Any] = {
+    "tcp": {"9000": "shop/web:80"},
+    "udp": {"5353": "dns/dns:53"},
+    "controlPlane.exposePorts": ["9000-9100=team-a"],
+    "controlPlane.reservedPorts": [10250],
+    "controlPlane.tcpServicesConfigMap": "ingress-nginx/tcp-services",
+    "controlPlane.udpServicesConfigMap": "ingress-nginx/udp-services",
+    "fleet.service.extraPorts": [{"name": "smtp", "port": 25, "targetPort": 9125}],
+    "fleet.service.nodePorts.tcp": {"9000": 30900},
+    "fleet.service.nodePorts.udp": {"5353": 30053},
     "controlPlane.affinity": {"nodeAffinity": {}},
     "controlPlane.defaultTlsSecret": "shop/wildcard",
     "controlPlane.nginxConfigMap": "ingress-nginx/controller",
@@ -214,7 +226,9 @@ def test_a_removed_choice_is_an_error_and_a_removed_option_is_none() -> None:
     with pytest.raises(chart.HelmError, match="at '/fleet/image': missing property 'repository'"):
         chart.template(values={"fleet": {"image": {"repository": None}}})
     options = {"priorityClassName": None, "podLabels": None, "tolerations": None}
-    chart.template(values={**SETTLED, "controlPlane": options, "commonLabels": None})
+    fleet = {"service": {"nodePorts": {"tcp": None, "udp": None}, "extraPorts": None}}
+    removed = {"commonLabels": None, "tcp": None, "udp": None, "fleet": fleet}
+    chart.template(values={**SETTLED, "controlPlane": {**options, "exposePorts": None}, **removed})
 
 
 def texts(content: Any) -> Iterator[Any]:
@@ -299,6 +313,49 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "no days": ("{tls: {generated: {validityDays: 0}}}", "validityDays"),
     "a duration without a unit": ("{tls: {mode: certManager, certManager: {duration: '90'}}}", "duration"),
     "a label that is no text": ("{commonLabels: {cost: 42}}", "commonLabels"),
+    "a TCP port that is none": ("{tcp: {web: 'shop/web:80'}}", 'tcp: "web"'),
+    "a UDP port too high": ("{udp: {'70000': 'dns/dns:53'}}", 'udp: "70000"'),
+    "an entry without a Service's port": ("{tcp: {'9000': shop/web}}", "tcp.9000:"),
+    "an entry without a namespace": ("{tcp: {'9000': 'web:80'}}", "tcp.9000:"),
+    "an unknown word of an entry": ("{tcp: {'9000': 'shop/web:80:PROXI'}}", "tcp.9000:"),
+    "PROXY protocol for UDP": ("{udp: {'5353': 'dns/dns:53:PROXY'}}", "udp.5353:"),
+    "a TCP port of Envoy's own": ("{tcp: {'9901': 'shop/web:80'}}", "tcp.9901:"),
+    "a TCP port of HTTP's": ("{tcp: {'8443': 'shop/web:80'}}", "tcp.8443:"),
+    "a UDP port of HTTP/3": ("{udp: {'8443': 'dns/dns:53'}}", "udp.8443:"),
+    "a reserved port": ("{controlPlane: {reservedPorts: [9000]}, tcp: {'9000': 'shop/web:80'}}", "tcp.9000:"),
+    "a port of the node twice": ("{fleet: {hostPorts: {enabled: true}}, tcp: {'80': 'shop/web:80'}}", "tcp.80:"),
+    "a port of the Service twice": ("{tcp: {'443': 'shop/web:80'}}", "fleet.service"),
+    "a name of the Service's ports twice": (
+        "{fleet: {service: {extraPorts: [{name: http, port: 9000}]}}}",
+        "fleet.service.extraPorts",
+    ),
+    "a name of a port too long": (
+        "{fleet: {service: {extraPorts: [{name: longer-than-fifteen, port: 9000}]}}}",
+        "extraPorts",
+    ),
+    "entries in two places": (
+        "{tcp: {'9000': 'shop/web:80'}, controlPlane: {tcpServicesConfigMap: shop/tcp}}",
+        "controlPlane.tcpServicesConfigMap",
+    ),
+    "a ConfigMap of ports without a namespace": ("{controlPlane: {udpServicesConfigMap: udp}}", "udpServicesConfigMap"),
+    "a range upside down": ("{controlPlane: {exposePorts: [9100-9000=team-a]}}", "controlPlane.exposePorts"),
+    "a range without a namespace": ("{controlPlane: {exposePorts: [9000-9100]}}", "exposePorts"),
+    "a node port of no port": (
+        "{fleet: {service: {nodePorts: {tcp: {'9000': 30900}}}}}",
+        "fleet.service.nodePorts.tcp",
+    ),
+    "a node port of layer 4 without one": (
+        "{tcp: {'9000': 'shop/web:80'}, fleet: {service: {type: ClusterIP, nodePorts: {tcp: {'9000': 30900}}}}}",
+        "fleet.service",
+    ),
+    "a second Service without a load balancer": (
+        "{udp: {'53': 'dns/dns:53'}, fleet: {service: {type: NodePort, udp: {separate: true}}}}",
+        "fleet.service.udp.separate",
+    ),
+    "a flag of layer 4 past its value": (
+        "{controlPlane: {extraArgs: [--expose-ports=9000=shop]}}",
+        "controlPlane.exposePorts",
+    ),
     "a namespace that is none": ("{controlPlane: {watchNamespaces: [Shop]}}", "watchNamespaces"),
 }
 """Values, and the word that the error must have."""

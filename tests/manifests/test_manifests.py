@@ -180,8 +180,9 @@ def test_the_ports_of_the_fleet() -> None:
     assert port(envoy, "stats") == int(bootstrap_flags()["--stats-port"])
     ports = {each["port"]: each["targetPort"] for each in find("Service", FLEET)["spec"]["ports"]}
     assert ports == {80: "http", 443: "https"}
-    *_, admin = envoy["lifecycle"]["preStop"]["exec"]["command"]
+    *_, admin, https = envoy["lifecycle"]["preStop"]["exec"]["command"]
     assert admin == bootstrap_flags()["--admin-port"]
+    assert int(https) == port(envoy, "https")
 
 
 def test_probes_ask_for_existing_paths() -> None:
@@ -226,7 +227,7 @@ def test_the_authorizer_outlives_envoy() -> None:
 
 def test_the_hook_ends_before_the_grace_period() -> None:
     pod, hook = pod_of(FLEET), container(FLEET, "envoy")["lifecycle"]["preStop"]["exec"]["command"]
-    shell, script, seconds, _ = hook
+    shell, script, seconds, *_ = hook
     assert (shell, Path(script).name) == ("bash", "drain.sh")
     assert int(seconds) < pod["terminationGracePeriodSeconds"] / 2
     [volume] = [each for each in pod["volumes"] if each["name"] == "drain"]
@@ -355,6 +356,33 @@ def test_the_option_grants_the_control_plane_config_maps_for_reading(everything:
     assert binding["subjects"] == find("ClusterRoleBinding", CONTROL_PLANE)["subjects"]
     granted = [rule["resources"] for rule in find("ClusterRole", CONTROL_PLANE)["rules"]]
     assert ["configmaps"] not in granted
+
+
+def test_the_component_of_layer_4_grants_the_config_maps_that_it_names(everything: list[Object]) -> None:
+    control_plane = next(
+        each for each in everything if (each["kind"], each["metadata"]["name"]) == ("Deployment", CONTROL_PLANE)
+    )
+    [xds] = manifests.containers(control_plane)
+    given = flags(manifests.arguments(control_plane, xds)[1:])
+    named = {given[f"--{protocol}-services-configmap"] for protocol in ("tcp", "udp")}
+    made = {each["metadata"]["name"] for each in everything if each["kind"] == "ConfigMap"}
+    assert named == {f"{NAMESPACE}/xds-ingress-tcp", f"{NAMESPACE}/xds-ingress-udp"}
+    assert {each.partition("/")[2] for each in named} <= made
+    [role] = [
+        each for each in everything if each["metadata"]["name"] == "xds-ingress-config-maps" and each["kind"] == "Role"
+    ]
+    assert [(rule["resources"], rule["resourceNames"], rule["verbs"]) for rule in role["rules"]] == [
+        (["configmaps"], ["xds-ingress-tcp", "xds-ingress-udp"], ["list", "watch"])
+    ]
+
+
+def test_nobody_claims_a_port_of_the_fleets_pods() -> None:
+    reserved = {int(each) for each in serve_flags()["--reserved-ports"].split(",")}
+    ports = {
+        each["containerPort"] for of in manifests.containers(find("Deployment", FLEET)) for each in of.get("ports", [])
+    }
+    options = ProxyOptions()
+    assert reserved == ports - {options.http_port, options.https_port} | {int(bootstrap_flags()["--admin-port"])}
 
 
 @pytest.mark.skipif(bool(kustomize_tree.absent()), reason=kustomize_tree.absent())

@@ -67,7 +67,7 @@ def made_secrets(found: Installation) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_rights_are_those_of_the_lease_and_the_secret_by_name(folder: Path, name: str) -> None:
+def test_rights_by_name_are_those_of_the_lease_the_secret_and_the_config_maps_of_ports(folder: Path, name: str) -> None:
     found = installation(folder, name)
     named = {
         (rule["resources"][0], each)
@@ -76,7 +76,13 @@ def test_rights_are_those_of_the_lease_and_the_secret_by_name(folder: Path, name
         for each in rule.get("resourceNames", [])
     }
     annotations = found.workload("control-plane")["spec"]["template"]["metadata"]["annotations"]
-    assert named == {("leases", found.lease[1]), ("secrets", annotations["xds-ingress.dev/operator-secret"])}
+    layer4 = {each.name for each in found.references if each.place.endswith("-services-configmap")}
+    assert len(layer4) == 2
+    assert named == {
+        ("leases", found.lease[1]),
+        ("secrets", annotations["xds-ingress.dev/operator-secret"]),
+        *(("configmaps", each) for each in layer4),
+    }
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

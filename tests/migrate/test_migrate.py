@@ -226,8 +226,8 @@ def test_config_map_and_flags_are_found_from_the_deployment() -> None:
     found = data(ingress(), deployment(*flags, "--enable-ssl-passthrough"), config_map("own", custom_http_errors="404"))
     assert found["config_map"]["name"] == "own"
     assert found["config_map"]["keys"]["custom-http-errors"]["verdict"] == "refused"
-    assert found["controller"]["flags"]["enable-ssl-passthrough"]["verdict"] == "refused"
-    assert found["command"][-2:] == ["--default-tls-secret", "a/b"]
+    assert found["controller"]["flags"]["enable-ssl-passthrough"]["verdict"] == "exact"
+    assert found["command"][-3:] == ["--default-tls-secret", "a/b", "--enable-ssl-passthrough"]
     assert found["command"][:8] == [
         "xds", "serve", "--compatibility", "ingress-nginx", "--ingress-class", "nginx", "--controller-name",
         "k8s.io/ingress-nginx",
@@ -284,6 +284,14 @@ def test_a_cluster_is_asked_for_named_secrets_and_config_maps_alone() -> None:
     assert not any(path.endswith("/secrets") for _, path, _ in made.log)
     assert {Secret, ConfigMap} <= found.whole
     assert report_data(judge(found, Wish()))["config_map"]["keys"]["proxy-body-size"]["verdict"] == "exact"
+
+
+def test_config_maps_of_ports_are_asked_for_by_the_flags_of_the_controller_and_of_the_user() -> None:
+    made = api(deployment("--tcp-services-configmap=$(POD_NAMESPACE)/tcp"))
+    asyncio.run(read(made, None, others=[Key("edge", "udp")]))
+    asked = {path for _, path, _ in made.log if "/configmaps/" in path}
+    assert {f"/api/v1/namespaces/{each}" for each in ("ingress-nginx/configmaps/tcp", "edge/configmaps/udp")} <= asked
+    assert "/api/v1/namespaces/ingress-nginx/configmaps/ingress-nginx-controller" in asked
 
 
 def test_secrets_that_may_not_be_read_are_not_judged() -> None:

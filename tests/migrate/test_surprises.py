@@ -335,6 +335,44 @@ CASES: list[Case] = [
         [ingress(custom_http_errors="401,503", default_backend="e")],
         [ingress(custom_http_errors="503", default_backend="e")],
     ),
+    (
+        "passthrough-off",
+        [ingress(ssl_passthrough="true"), deployment("--v=2")],
+        [ingress(ssl_passthrough="true"), deployment("--enable-ssl-passthrough")],
+    ),
+    ("passthrough-without-root", [ingress("web", "/a", ssl_passthrough="true")], [ingress(ssl_passthrough="true")]),
+    ("passthrough-without-root", [ingress("web", "Exact /", ssl_passthrough="true")], [ingress("web", "Exact /")]),
+    (
+        "passthrough-takes-host",
+        [ingress("old", created=OLD), ingress("web", "/app", created=NEW, ssl_passthrough="true")],
+        [ingress("old", created=OLD, ssl_passthrough="true"), ingress("web", "/app", ssl_passthrough="true")],
+    ),
+    (
+        "passthrough-of-neighbour",
+        [ingress("web", "/app"), ingress("other", ssl_passthrough="true")],
+        [ingress("web", "/app"), ingress("other", ssl_passthrough="true", host="b.test")],
+    ),
+    (
+        "passthrough-wildcard",
+        [ingress(ssl_passthrough="true", host="*.a.test")],
+        [ingress(ssl_passthrough="true"), ingress("other", host="*.a.test")],
+    ),
+    (
+        "passthrough-alias",
+        [ingress(ssl_passthrough="true", server_alias="b.test")],
+        [ingress(ssl_passthrough="false", server_alias="b.test")],
+    ),
+    (
+        "passthrough-lists",
+        [ingress(ssl_passthrough="true", whitelist_source_range="10.0.0.0/8")],
+        [ingress(ssl_passthrough="true", auth_type="basic", auth_secret="u")],
+    ),
+    (
+        "passthrough-unprotected",
+        [ingress(ssl_passthrough="true", auth_type="basic", auth_secret="u")],
+        [ingress(ssl_passthrough="true", whitelist_source_range="10.0.0.0/8")],
+    ),
+    ("not-served-today", [ingress(ssl_passthrough="yes")], [ingress(ssl_passthrough="true")]),
     ("tls-resumption-off", [ingress(auth_tls_secret="shop/ca")], [ingress()]),
 ]
 

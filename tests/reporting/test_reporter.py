@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from msgspec import structs
 
-from tests.support.fake_api import FakeApi
-from tests.support.objects import ingress, ingress_class, path, rule, service
+from tests.support.fake_api import FakeApi, Object
+from tests.support.objects import config_map, ingress, ingress_class, path, rule, service
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.ingress_class import ClassOptions
@@ -25,6 +25,7 @@ from xds.resources.options import ProxyOptions
 from xds.translate.options import TranslateOptions
 
 GROUP = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
+PLAIN = TranslateOptions()
 WANT = ReportingOptions(Key("xds", "xds-ingress"), PublishOptions((LoadBalancerAddress(ip="192.0.2.1"),)))
 
 
@@ -47,12 +48,16 @@ class Site:
         return self.api.objects[f"{GROUP}/{name}"].get("status", {}).get("loadBalancer", {}).get("ingress")
 
     def reasons(self) -> list[str]:
-        return [each["reason"] for at, each in self.api.objects.items() if "/events/" in at]
+        return [each["reason"] for each in self.events()]
+
+    def events(self) -> list[Object]:
+        return [each for at, each in self.api.objects.items() if "/events/" in at]
 
 
 @contextlib.asynccontextmanager
-async def site(want: ReportingOptions = WANT) -> AsyncIterator[Site]:
-    api, pipeline = FakeApi(), Pipeline(KubeState(), TranslateOptions(), ProxyOptions())
+async def site(want: ReportingOptions = WANT, translate: TranslateOptions = PLAIN) -> AsyncIterator[Site]:
+    api = FakeApi()
+    pipeline = Pipeline(KubeState(config_maps=translate.config_maps), translate, ProxyOptions())
     it = Site(api, pipeline, Reporter(api, pipeline.state, lambda: pipeline.problems, want))
     task = asyncio.create_task(it.reporter.run())
     yield it
@@ -116,6 +121,22 @@ async def test_a_class_has_no_events_where_permissions_cover_some_namespaces_onl
             it.do(made(name, to="gone"))
             await it.api.until(lambda count=count: it.reasons().count("BackendNotFound") == count)  # type: ignore[misc]
         assert "WithdrawalHeld" not in it.reasons()
+
+
+async def test_a_config_map_of_a_flag_has_events_also_outside_the_watched_namespaces() -> None:
+    config = Key("ingress", "settings")
+    want = replace(WANT, namespaces=("default",), named=frozenset({config}))
+    async with site(want, TranslateOptions(nginx_configmap=config)) as it:
+        bad = Applied(config_map("settings", ns="ingress", prxy_body_size="8m"))
+        it.do(bad, *map(Listed, KINDS))
+        await it.api.until(lambda: it.reasons() == ["ConfigKeyUnknown"])
+        [event] = it.events()
+        assert event["metadata"]["namespace"] == "ingress"
+        assert (event["regarding"]["kind"], event["regarding"]["apiVersion"]) == ("ConfigMap", "v1")
+        it.do(Applied(config_map("settings", ns="ingress", proxy_body_size="8m")))
+        await it.api.until(lambda: it.reasons() == ["ConfigKeyUnknown", "Resolved"])
+        listed = {path for method, path, _ in it.api.log if method == "GET" and path.endswith("/events")}
+        assert listed == {f"/apis/events.k8s.io/v1/namespaces/{name}/events" for name in ("default", "ingress")}
 
 
 async def test_a_deleted_ingress_is_let_go() -> None:

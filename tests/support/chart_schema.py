@@ -37,6 +37,20 @@ DEFINITIONS: Final[Schema] = {
         "properties": {"requests": QUANTITIES, "limits": QUANTITIES, "claims": {"type": "array"}},
         "additionalProperties": False,
     },
+    "nodePorts": {"type": "object", "additionalProperties": PORT},
+    "servicePort": {
+        "type": "object",
+        "required": ["name", "port"],
+        "properties": {
+            "name": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "maxLength": 15},
+            "port": PORT,
+            "targetPort": PORT,
+            "protocol": {"enum": ["TCP", "UDP"]},
+            "nodePort": PORT,
+            "appProtocol": {"type": "string", "minLength": 1},
+        },
+        "additionalProperties": False,
+    },
     "peers": {
         "type": "array",
         "items": {

@@ -1,8 +1,8 @@
 """Programs from Debian's packages for tests and the demo; as a program it fetches them.
 
-Prometheus, Alertmanager and the Pushgateway are unpacked into the user's cache, as an installation would start them as
-services. Chromium needs a hundred libraries, and is installed if the user may. A test never fetches: it is skipped
-with the command that does.
+Servers such as Prometheus and PostgreSQL are unpacked into the user's cache, as an installation would start them as
+services. Chromium needs a hundred libraries, and is installed if the user may. A test never fetches: it is skipped with
+the command that does.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,22 @@ UNPACKED: Final = {
     "prometheus-pushgateway": "prometheus-pushgateway",
 }
 """The package of each program that runs from anywhere."""
+
+WITH_LIBRARIES: Final = {
+    "initdb": "postgresql",
+    "pgbench": "postgresql",
+    "postgres": "postgresql",
+    "psql": "postgresql",
+    "redis-server": "redis-server",
+    "redis-benchmark": "redis-server",
+    "nsd": "nsd",
+    "dnsperf": "dnsperf",
+    "drill": "ldnsutils",
+    "mosquitto": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
+    "mosquitto_sub": "mosquitto-clients",
+}
+"""The package of each program that runs from anywhere with `libraries`. Packages on which it depends come with it."""
 
 INSTALLED: Final = {"chromium": "chromium"}
 """The package of each program that must be installed."""
@@ -42,16 +58,28 @@ FETCH_SECONDS: Final = 600
 """Longest time for a command of apt."""
 
 
+_FOLDERS: Final = ("usr/lib/postgresql/*/bin", "usr/bin", "usr/sbin")
+
+
 def program(name: str) -> str:
-    """The path of a program: an unpacked one, else one on the PATH; empty without it."""
-    unpacked = _folder() / "usr/bin" / name
-    return str(unpacked) if unpacked.exists() else shutil.which(name) or ""
+    """The path of a program: an unpacked one, else one of the system; empty without it."""
+    for root in (_folder(), Path("/")):
+        found = (each for folder in _FOLDERS for each in sorted(root.glob(f"{folder}/{name}")))
+        if path := next(found, None):
+            return str(path)
+    return shutil.which(name) or ""
+
+
+def libraries() -> dict[str, str]:
+    """The environment variable for programs of WITH_LIBRARIES."""
+    folders = (str(each) for folder in ("usr/lib", "lib") for each in _folder().glob(f"{folder}/*-linux-gnu*"))
+    return {"LD_LIBRARY_PATH": ":".join(folders)}
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
     """A mark that skips tests on a machine that lacks one of these programs."""
     missing = [name for name in names if not program(name)]
-    packages = " ".join(sorted({(UNPACKED | INSTALLED)[name] for name in missing}))
+    packages = " ".join(sorted({(UNPACKED | WITH_LIBRARIES | INSTALLED)[name] for name in missing}))
     reason = f"no {', '.join(missing)}: `make tools` fetches them from Debian, or install {packages}"
     return pytest.mark.skipif(bool(missing), reason=reason)
 
@@ -63,19 +91,32 @@ def main() -> None:
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _move_alertmanager(folder)
-        unpacked = sorted({UNPACKED[name] for name in UNPACKED if not program(name)})
-        installed = sorted({INSTALLED[name] for name in INSTALLED if not program(name)})
-        if not unpacked and not installed:
+        alone, whole, installed = map(_packages, (UNPACKED, WITH_LIBRARIES, INSTALLED))
+        if not alone and not whole and not installed:
             return
         if shutil.which("apt-get") is None:
-            print(f"no apt-get: tests that need {' '.join(unpacked + installed)} are skipped")
+            print(f"no apt-get: tests that need {' '.join(alone + whole + installed)} are skipped")
             return
         if os.geteuid() == 0:
             _runs("apt-get", "update", "-qq")
-        if unpacked and not _unpack(unpacked, folder):
-            print(f"{' '.join(unpacked)} can't be downloaded: their tests are skipped")
+        for package, needed in (*((each, [each]) for each in alone), *((each, _closure(each)) for each in whole)):
+            if not needed or not _unpack(needed, folder):
+                print(f"{package} can't be downloaded: its tests are skipped")
         if installed and not (os.geteuid() == 0 and _runs("apt-get", "install", "-yqq", *_QUIET, *installed)):
             print(f"{' '.join(installed)} can't be installed (only root may): their tests are skipped")
+
+
+def _packages(programs: Mapping[str, str]) -> list[str]:
+    """The packages of the programs that are not there."""
+    return sorted({package for name, package in programs.items() if not program(name)})
+
+
+def _closure(package: str) -> list[str]:
+    """A package and the packages on which it depends, without those that the machine has; none if it is unknown."""
+    command = ("apt-get", "install", "--print-uris", "-qq", *_QUIET, package)
+    told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=FETCH_SECONDS)
+    files = [line.split()[1] for line in told.stdout.splitlines() if line.startswith("'")]
+    return sorted({file.partition("_")[0] for file in files} - {"libc6", "libc-bin"})
 
 
 _QUIET: Final = ("--no-install-recommends", "-o", "Dpkg::Use-Pty=0")

@@ -25,9 +25,11 @@ from xds.snapshot.resource import Resource, ResourceType
 from xds.sources.folder.manifests import read_file
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect, Redirect, WeightedBackend
 from xds.traffic.https_redirect import BY_OPERATOR
+from xds.traffic.layer4 import PortKey, PortListener, Transport
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
+from xds.translate.layer4.options import Layer4Options, PortRange
 from xds.translate.options import TranslateOptions
 from xds.translate.translator import Translator
 from xds.yaml_text import to_yaml
@@ -98,6 +100,9 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
     parser.add_argument("--otlp", type=lambda text: HostPort(text.partition(":")[0], int(text.partition(":")[2])))
     parser.add_argument("--authz", type=lambda text: UnixPath(text.removeprefix("unix:")))
     parser.add_argument("--trace-sampling", type=float, default=100)
+    parser.add_argument("--tcp-services-configmap", type=lambda text: Key(*text.split("/")))
+    parser.add_argument("--udp-services-configmap", type=lambda text: Key(*text.split("/")))
+    parser.add_argument("--expose-ports", type=_range, action="append", default=[])
     given = parser.parse_args(shlex.split(line))
     return (
         TranslateOptions(
@@ -106,6 +111,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
             is_compatible=bool(given.compatibility),
             has_tracer=given.otlp is not None,
             has_authz=given.authz is not None,
+            layer4=_layer4(given.tcp_services_configmap, given.udp_services_configmap, given.expose_ports),
         ),
         ProxyOptions(
             redirect_https=given.redirect_https,
@@ -118,6 +124,18 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
             tracing=TracingOptions(given.otlp, given.trace_sampling) if given.otlp else None,
         ),
     )
+
+
+def _range(text: str) -> PortRange:
+    ports, _, namespace = text.partition("=")
+    first, last = ports.split("-")
+    return PortRange(int(first), int(last), namespace)
+
+
+def _layer4(tcp: Key | None, udp: Key | None, exposed: Iterable[PortRange]) -> Layer4Options:
+    named = {Transport.TCP: tcp, Transport.UDP: udp}
+    reserved = frozenset(PortKey(Transport.TCP, number) for number in (80, 443, 9901, 9902))
+    return Layer4Options({each: key for each, key in named.items() if key}, tuple(exposed), reserved)
 
 
 def rendered(golden: Golden) -> dict[str, str]:
@@ -173,6 +191,7 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
             }
             for each in traffic.tls.terminations
         ],
+        **({"ports": {str(key): _port(each) for key, each in sorted(traffic.ports.items())}} if traffic.ports else {}),
         "backends": {
             str(key): _without_empty(
                 protocol=str(each.protocol),
@@ -194,6 +213,14 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
         },
         "problems": list(_problems(problems)),
     }
+
+
+def _port(each: PortListener) -> str:
+    policy, origin = each.route.policy, each.route.origin
+    shares = ", ".join(f"{share.backend} ({share.weight})" for share in each.route.shares)
+    treatment = f"idle {policy.idle_timeout}, attempts {policy.connect_attempts}"
+    extras = f"{', keeps client' if policy.keeps_client else ''}{', decodes PROXY' if each.decodes_proxy else ''}"
+    return f"{shares} with {treatment}{extras} ({origin.object} {origin.field})"
 
 
 def _virtual_host(each: VirtualHost) -> dict[str, Any]:

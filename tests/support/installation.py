@@ -171,6 +171,12 @@ def _of_arguments(control_plane: Object, fleet: Object) -> Iterator[Reference]:
     yield Reference("Service", owner, service, "bootstrap --xds")
     peers = flag(control_plane, "xds", "--peers").partition(":")[0]
     yield Reference("Service", namespace, peers, "serve --peers")
+    for protocol in ("tcp", "udp"):
+        name = f"--{protocol}-services-configmap"
+        [container] = containers(control_plane)
+        if any(each.startswith(name) for each in container["args"]):
+            owner, _, config_map = flag(control_plane, "xds", name).partition("/")
+            yield Reference("ConfigMap", owner, config_map, f"serve {name}")
     owner, _, service = flag(control_plane, "xds", "--publish-service").partition("/")
     yield Reference("Service", owner, service, "serve --publish-service")
     yield Reference("IngressClass", "", flag(control_plane, "xds", "--ingress-class"), "serve --ingress-class")

@@ -41,12 +41,17 @@ OPTIONS: Final = {
 }
 """Files that components add, likewise."""
 
+LAYER4: Final = {"control-plane/config-maps-role.yaml": "k8s/layer4/role.yaml"}
+"""Files of the component for ports of TCP and UDP, likewise."""
+
 OPTIONAL_VALUES: Final = (
     "tls.mode=certManager",
     "rbac.configMaps=true",
     "monitoring.podMonitors.enabled=true",
     "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.x=y",
 )
+
+LAYER4_VALUES: Final = tuple(f"controlPlane.{key}ServicesConfigMap={NAME}/{NAME}-{key}" for key in ("tcp", "udp"))
 
 _SOURCE: Final = f"# Source: {NAME}/templates/"
 _HELM_ONLY: Final = ("helm.sh/chart: ", "app.kubernetes.io/managed-by: ")
@@ -63,7 +68,9 @@ def texts() -> dict[Path, str]:
     plain = _rendered(*values)
     options = _rendered(*values, *(f"--set={each}" for each in OPTIONAL_VALUES))
     files = {ROOT / page: _page(source, plain) for source, page in PAGES.items()}
-    return files | {ROOT / page: _page(source, options) for source, page in OPTIONS.items()}
+    files |= {ROOT / page: _page(source, options) for source, page in OPTIONS.items()}
+    layer4 = _rendered(*values, *(f"--set={each}" for each in LAYER4_VALUES))
+    return files | {ROOT / page: _page(source, layer4) for source, page in LAYER4.items()}
 
 
 def template(release: str, namespace: str, *flags: str) -> str:

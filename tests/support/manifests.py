@@ -21,7 +21,7 @@ FLEET: Final = "xds-ingress-envoy"
 
 NAMESPACE: Final = "xds-ingress"
 
-COMPONENTS: Final = ("cert-manager", "config-maps", "limits", "monitoring", "monitoring/traffic")
+COMPONENTS: Final = ("cert-manager", "config-maps", "layer4", "limits", "monitoring", "monitoring/traffic")
 
 Object = dict[str, Any]
 

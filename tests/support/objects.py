@@ -41,6 +41,7 @@ from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
+from xds.translate.layer4.options import NO_LAYER4, Layer4Options
 from xds.translate.options import TranslateOptions
 from xds.translate.ownership import HostOwnership
 from xds.translate.translator import Translator
@@ -128,10 +129,22 @@ def ingress_class(name: str = "envoy", controller: str = CONTROLLER, *, default:
 # Services and endpoints
 
 
-def service(name: str = "web", *ports: int | str | dict[str, Any], ns: str = NS, **spec: Any) -> Service:
-    """A port is a number, `name:number`, or the fields as in a manifest; 80 where none is given."""
+def service(
+    name: str = "web",
+    *ports: int | str | dict[str, Any],
+    ns: str = NS,
+    day: int | None = None,
+    annotations: dict[str, str] | None = None,
+    **spec: Any,
+) -> Service:
+    """A port is a number, `name:number`, or the fields as in a manifest; 80 where none is given.
+
+    Args:
+        day: Of the creation, see `born`; None: unknown.
+    """
     built = {"ports": [_service_port(port) for port in ports or (80,)], **spec}
-    return msgspec.convert({"metadata": metadata(name, ns), "spec": built}, Service)
+    fields = {"creationTimestamp": born(day)} if day else {}
+    return msgspec.convert({"metadata": metadata(name, ns, annotations=annotations, **fields), "spec": built}, Service)
 
 
 def external(name: str, dns: str, *ports: int | str | dict[str, Any], ns: str = NS) -> Service:
@@ -303,6 +316,7 @@ class World:
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
         host_ownership: HostOwnership = HostOwnership.SHARED,
         published: Key | None = None,
+        layer4: Layer4Options = NO_LAYER4,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -320,6 +334,7 @@ class World:
             max_regex_size=max_regex_size,
             host_ownership=host_ownership,
             published=published,
+            layer4=layer4,
         )
         self.state = KubeState(
             claim_classless=claim_classless,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from xds.migrate.general import GENERAL
+from xds.migrate.surprises.ports import PORT_RULES
 from xds.migrate.surprises.registry import RULES
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "surprises.md"
@@ -20,8 +21,15 @@ This page is generated from xds/migrate/surprises by `make generate`.
 |---|---|
 """
 
+_PORTS: Final = """
+## Of TCP and UDP ports
+
+| Id | Meaning |
+|---|---|
+"""
+
 _GENERAL: Final = """
-## Of all Ingresses
+## Of all Ingresses and ports
 
 Told once, at the end of the report.
 
@@ -72,6 +80,7 @@ _UNSEEN_ROWS: Final = (
 
 def text() -> str:
     rules = "".join(f"| `{rule.id}` | {rule.meaning} |\n" for rule in RULES.values())
+    ports = "".join(f"| `{rule.id}` | {rule.meaning} |\n" for rule in PORT_RULES.values())
     general = "".join(f"| `{rule.id}` | {rule.meaning} |\n" for rule in GENERAL.values())
     unseen = "".join(f"| {' | '.join(row)} |\n" for row in _UNSEEN_ROWS)
-    return _INTRODUCTION + rules + _GENERAL + general + _UNSEEN + unseen
+    return _INTRODUCTION + rules + _PORTS + ports + _GENERAL + general + _UNSEEN + unseen

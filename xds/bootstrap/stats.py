@@ -30,6 +30,7 @@ _FAMILIES: Final = (
     "server.",
     "tracing.",
     "extension_config_discovery.",
+    "proxy_proto.",
     f"{traffic_metrics.PREFIX}.",
 )
 """Beginnings of the names of metrics."""
@@ -40,6 +41,7 @@ _OF_CLUSTERS: Final = (
     "upstream_cx_(total|active|connect_fail|connect_timeout|overflow|none_healthy)",
     "membership_(total|healthy)",
     r"ssl\.(connection_error|handshake|fail_.*)",
+    r"udp\.sess_(rx_datagrams(_dropped)?|rx_errors|tx_datagrams|tx_errors)",
 )
 """Names of a cluster's metrics, as expressions, without the prefix `cluster.NAME.`"""
 
@@ -59,8 +61,19 @@ _OF_ADDRESSES: Final = (
     "downstream_global_cx_overflow",
     "no_filter_chain_match",
     r"ssl\.(connection_error|handshake|fail_.*)",
+    r"udp\.downstream_rx_datagram_dropped",
 )
-"""Names of metrics of a listener's address, as expressions, without the prefix `listener.ADDRESS.`"""
+"""Names of metrics of a listener's address, as expressions, without the prefix `listener.ADDRESS.`; a port of layer 4
+has `tcp_9000` or `udp_5353` in place of the address."""
+
+_OF_CONNECTIONS: Final = ("downstream_cx_(total|no_route|rx_bytes_total|tx_bytes_total)", "idle_timeout")
+"""Names of metrics of a TCP port or of TLS passthrough, as expressions, without the prefix `tcp.tcp_9000.`"""
+
+_OF_SESSIONS: Final = (
+    "downstream_sess_(total|active|no_route|rx_bytes|rx_datagrams|rx_errors|tx_bytes|tx_datagrams|tx_errors)",
+    "idle_timeout",
+)
+"""Names of metrics of a UDP port, as expressions, without the prefix `udp.udp_5353.`"""
 
 
 def stats_config(*, keeps_all: bool) -> StatsConfig:
@@ -73,7 +86,9 @@ def stats_config(*, keeps_all: bool) -> StatsConfig:
         rf"cluster\.[^.]+\.({'|'.join(_OF_CLUSTERS)})",
         r"cluster\.xds\.upstream_cx_destroy_remote",
         rf"http\.https?\.({'|'.join(_OF_LISTENERS)})",
-        rf"listener\.[0-9a-f._\[\]]+\.({'|'.join(_OF_ADDRESSES)})",
+        rf"listener\.([0-9a-f._\[\]]+|(tcp|udp)_\d+)\.({'|'.join(_OF_ADDRESSES)})",
+        rf"tcp\.[^.]+\.({'|'.join(_OF_CONNECTIONS)})",
+        rf"udp\.[^.]+\.({'|'.join(_OF_SESSIONS)})",
         r"rate_limits\.http_local_rate_limit\.\w+",
         r"sds\..*\.update_rejected",
     )

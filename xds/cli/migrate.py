@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from xds.cli.names import ClassName, ObjectName
 from xds.cli.options import FILE, Failed, plain_option
 from xds.cli.output import console, write, write_data, write_utf8
 from xds.cli.source_options import Namespace
-from xds.migrate.controller import parse_arguments
+from xds.migrate.controller import Controller, parse_arguments
+from xds.migrate.ports import port_config_maps
 from xds.problems.problem import Key
 
 
@@ -100,7 +102,8 @@ def migrate(
     if something is refused, and 3 if a part of the input can't be read.
     """
     gc.disable()  # thousands of objects stay to the end
-    found = _input(source, kubeconfig, nginx_configmap, namespace)
+    exposing = port_config_maps(Controller(controller_args or {}, "")).values()
+    found = _input(source, kubeconfig, nginx_configmap, namespace, exposing)
     wish = Wish(
         namespace, ingress_class, watch_ingress_without_class, nginx_configmap, controller_args, is_partial=partial
     )
@@ -126,14 +129,20 @@ def migrate(
     return 1 if report.has_refusals else 0
 
 
-def _input(source: Path | None, kubeconfig: Path | None, config_map: Key | None, namespaces: tuple[str, ...]) -> Input:
+def _input(
+    source: Path | None,
+    kubeconfig: Path | None,
+    config_map: Key | None,
+    namespaces: tuple[str, ...],
+    others: Iterable[Key],
+) -> Input:
     if source is not None:
         if kubeconfig is not None:
             raise click.UsageError("DIR and --kubeconfig exclude each other")
         return read_text(sys.stdin.buffer.read()) if str(source) == "-" else read_folder(source)
     from xds.cli.migration.cluster import read_cluster  # noqa: PLC0415 -- the import of aiohttp takes 0.3 s
 
-    return read_cluster(kubeconfig or _usual_kubeconfig(), config_map, namespaces)
+    return read_cluster(kubeconfig or _usual_kubeconfig(), config_map, namespaces, others)
 
 
 def _usual_kubeconfig() -> Path:

@@ -69,6 +69,15 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy.v3 import (
+        TcpProxy as TcpProxy,
+        TcpProxyWeightedCluster as TcpProxyWeightedCluster,
+        TcpProxyWeightedClusterClusterWeight as TcpProxyWeightedClusterClusterWeight,
+    )
+    from envoy_data_plane.envoy.extensions.filters.udp.udp_proxy.v3 import (
+        UdpProxyConfig as UdpProxyConfig,
+        UdpProxyConfigHashPolicy as UdpProxyConfigHashPolicy,
+    )
     from envoy_data_plane.envoy.extensions.http.custom_response.redirect_policy.v3 import *
     from envoy_data_plane.envoy.extensions.http.original_ip_detection.custom_header.v3 import *
     from envoy_data_plane.envoy.extensions.http.original_ip_detection.xff.v3 import *
@@ -77,6 +86,10 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import *
     from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import *
+    from envoy_data_plane.envoy.extensions.transport_sockets.proxy_protocol.v3 import (
+        ProxyProtocolUpstreamTransport as ProxyProtocolUpstreamTransport,
+    )
+    from envoy_data_plane.envoy.extensions.transport_sockets.raw_buffer.v3 import RawBuffer as RawBuffer
     from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import *
     from envoy_data_plane.envoy.service.discovery.v3 import *
     from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
@@ -178,6 +191,7 @@ if typing.TYPE_CHECKING:
         TrafficDirection as TrafficDirection,
         TransportSocket as TransportSocket,
         TypedExtensionConfig as TypedExtensionConfig,
+        UdpSocketConfig as UdpSocketConfig,
         UpstreamHttpProtocolOptions as UpstreamHttpProtocolOptions,
         WatchedDirectory as WatchedDirectory,
     )
@@ -209,6 +223,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
     from envoy_data_plane.envoy.extensions.filters.http.set_filter_state import v3 as _set_filter_state
     from envoy_data_plane.envoy.extensions.filters.http.set_metadata import v3 as _set_metadata
+    from envoy_data_plane.envoy.extensions.filters.udp.udp_proxy import v3 as _udp_proxy
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
     from envoy_data_plane.xds.core import v3 as _xds_core
     from envoy_data_plane.xds.type.matcher import v3 as _xds_matcher
@@ -233,6 +248,7 @@ if typing.TYPE_CHECKING:
     StatsAccessLogHistogramUnit = _stats_access_log.ConfigHistogramUnit
     StatsAccessLogStat = _stats_access_log.ConfigStat
     StatsAccessLogTag = _stats_access_log.ConfigTag
+    UdpProxyRoute = _udp_proxy.Route
     XdsCidrRange = _xds_core.CidrRange
     SetMetadata = _set_metadata.Config
     SetMetadataEntry = _set_metadata.Metadata
@@ -276,6 +292,7 @@ _FULL_NAMES = {
     "RetryPolicy": "envoy.config.route.v3.RetryPolicy",
     "RetryPolicyRetryHostPredicate": "envoy.config.route.v3.RetryPolicy.RetryHostPredicate",
     "RetryPolicyRetryPriority": "envoy.config.route.v3.RetryPolicy.RetryPriority",
+    "Route": "envoy.config.route.v3.Route",
     "SetFilterState": "envoy.extensions.filters.http.set_filter_state.v3.Config",
     "SetMetadata": "envoy.extensions.filters.http.set_metadata.v3.Config",
     "SetMetadataEntry": "envoy.extensions.filters.http.set_metadata.v3.Metadata",
@@ -288,6 +305,7 @@ _FULL_NAMES = {
     "StringMatcher": "envoy.type.matcher.v3.StringMatcher",
     "Tracing": "envoy.config.route.v3.Tracing",
     "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",
+    "UdpProxyRoute": "envoy.extensions.filters.udp.udp_proxy.v3.Route",
     "XdsCidrRange": "xds.core.v3.CidrRange",
     "XdsRegexMatcher": "xds.type.matcher.v3.RegexMatcher",
     "XdsRegexMatcherGoogleRe2": "xds.type.matcher.v3.RegexMatcher.GoogleRE2",

@@ -84,14 +84,14 @@ class Stale:
 NOTHING_STALE: Final = Stale()
 
 
-def seniority(ingress: Ingress) -> tuple[datetime, Key]:
-    """Return the sort key that decides conflicts: the oldest Ingress wins, then the first by namespace and name.
+def seniority(of: KubeObject) -> tuple[datetime, Key]:
+    """Return the sort key that decides conflicts: the oldest object wins, then the first by namespace and name.
 
-    An Ingress without creationTimestamp counts as newest. Source: the Gateway API's rule for conflicts, which
+    An object without creationTimestamp counts as newest. Source: the Gateway API's rule for conflicts, which
     ingress2gateway adopts for Ingress, https://gateway-api.sigs.k8s.io/guides/api-design/#conflicts
     """
-    created = ingress.metadata.creation_timestamp or _NEWEST
-    return (created if created.tzinfo else created.replace(tzinfo=UTC), ingress.key)
+    created = of.metadata.creation_timestamp or _NEWEST
+    return (created if created.tzinfo else created.replace(tzinfo=UTC), of.key)
 
 
 def why_first(winner: Ingress, other: Ingress) -> str:

@@ -26,6 +26,8 @@ def command_line(
     config_map: Key | None,
     inventory: Inventory,
     services: Mapping[Key, Service],
+    *,
+    exposed: Iterable[Key] = (),
 ) -> Iterator[str]:
     """The arguments, without the source of objects.
 
@@ -35,6 +37,7 @@ def command_line(
         config_map: Its ConfigMap.
         inventory: Its Ingresses.
         services: All Services of the input.
+        exposed: Services behind TCP and UDP ports.
     """
     named = sorted(set(classes))
     yield from ("--compatibility", "ingress-nginx")
@@ -45,7 +48,9 @@ def command_line(
         yield from ("--nginx-configmap", str(config_map))
     for flag in flag_verdicts(controller.flags):
         yield from flag.ours
-    if needs_external_names(controller, inventory, services):
+    if not controller.flags and asks_for_passthrough(inventory):
+        yield "--enable-ssl-passthrough"
+    if needs_external_names(controller, inventory, services, exposed):
         yield "--allow-external-name"
     if is_true((inventory.config or {}).get(CROSS_NAMESPACE, "")):
         yield "--allow-cross-namespace-resources"
@@ -57,11 +62,18 @@ def command_line(
         yield from ("--max-regex-size", str(MAX_REGEX_SIZE))
 
 
-def needs_external_names(controller: Controller, inventory: Inventory, services: Mapping[Key, Service]) -> bool:
-    """Whether an Ingress leads to a Service of type ExternalName, or copies requests to an outside host."""
+def asks_for_passthrough(inventory: Inventory) -> bool:
+    """Whether an Ingress asks for TLS passthrough."""
+    return any(each.is_on("ssl-passthrough") for each in inventory.subjects)
+
+
+def needs_external_names(
+    controller: Controller, inventory: Inventory, services: Mapping[Key, Service], exposed: Iterable[Key] = ()
+) -> bool:
+    """Whether an Ingress or a port leads to a Service of type ExternalName, or an Ingress copies requests outside."""
     if controller.is_on("disable-svc-external-name"):
         return False
-    return any(
+    return any(_is_external(services.get(key)) for key in exposed) or any(
         each.text("mirror-target") or any(_is_external(services.get(Key(*port[:2]))) for port in each.services)
         for each in inventory.subjects
     )

@@ -45,7 +45,11 @@ class Controller:
 
     @property
     def config_map(self) -> Key | None:
-        namespace, slash, name = self.flags.get("configmap", "").partition("/")
+        return self.key_of("configmap")
+
+    def key_of(self, flag: str) -> Key | None:
+        """The object that a flag names as NAMESPACE/NAME; None if the flag names none."""
+        namespace, slash, name = self.flags.get(flag, "").partition("/")
         return Key(namespace, name) if slash and namespace and name else None
 
 

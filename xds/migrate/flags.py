@@ -78,8 +78,9 @@ _FLAGS: Final[Mapping[str, _Flag]] = {
     **_approximate("update-status-on-shutdown status-update-interval", "statuses stay on shutdown"),
     **_refused("report-node-internal-ip-address", "name the addresses with --publish-address"),
     **_exact("election-id election-ttl disable-leader-election", "a Lease of the class decides who writes statuses"),
-    **_refused("tcp-services-configmap udp-services-configmap", "TCP and UDP services are not supported yet"),
-    **_refused("enable-ssl-passthrough ssl-passthrough-proxy-port", "TLS passthrough is not supported yet"),
+    **_exact("tcp-services-configmap", "the same flag", _same("--tcp-services-configmap")),
+    **_exact("udp-services-configmap", "the same flag", _same("--udp-services-configmap")),
+    **_exact("enable-ssl-passthrough", "the same flag", _switch("--enable-ssl-passthrough")),
     **_refused("enable-ssl-chain-completion", "put the whole chain into the Secret"),
     **_exact("disable-catch-all", "the same flag", _switch("--disable-catch-all")),
     **_exact("disable-svc-external-name", "the default here; --allow-external-name turns it off"),
@@ -94,7 +95,7 @@ _FLAGS: Final[Mapping[str, _Flag]] = {
         "metrics have other names, at /metrics and at Envoy's /stats/prometheus: dashboards must change",
     ),
     **_exact("healthz-port healthz-host health-check-path health-check-timeout", "/healthz and /readyz of --admin"),
-    **_exact("default-server-port stream-port status-port", "a port inside of nginx"),
+    **_exact("default-server-port stream-port status-port ssl-passthrough-proxy-port", "a port inside of nginx"),
     **_refused(
         "maxmind-license-key maxmind-edition-ids maxmind-mirror maxmind-retries-count maxmind-retries-timeout",
         "there is no GeoIP",
@@ -112,7 +113,7 @@ _FLAGS: Final[Mapping[str, _Flag]] = {
 
 _OFF_BY_DEFAULT: Final = frozenset(
     words(
-        "enable-ssl-passthrough enable-ssl-chain-completion enable-topology-aware-routing "
+        "enable-ssl-chain-completion enable-topology-aware-routing "
         "report-node-internal-ip-address watch-namespace-selector"
     )
 )

@@ -1,4 +1,4 @@
-"""Differences that concern every Ingress, told once."""
+"""Differences that concern every Ingress, or every port of TCP and UDP, told once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Final
 
 from xds.migrate.inventory import Inventory
 from xds.migrate.values import is_true
+from xds.traffic.layer4 import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class GeneralRule:
     holds: Callable[[Inventory], bool]
 
 
-def _always(_: Inventory) -> bool:
-    return True
+def _always(inventory: Inventory) -> bool:
+    return bool(inventory.subjects)
 
 
 def _redirects(inventory: Inventory) -> bool:
@@ -93,11 +94,25 @@ GENERAL: Final[Mapping[str, GeneralRule]] = {
             "challenge under a plain / is protected and redirected like the rest, there and here.",
             _has_tls,
         ),
+        GeneralRule(
+            "port-without-endpoints",
+            "A TCP port whose Service has no endpoints is closed in ingress-nginx, so that connections are refused. "
+            "Here they are accepted, and closed at once: a load balancer that probes the port doesn't see the "
+            "difference.",
+            lambda inventory: Transport.TCP in inventory.exposed,
+        ),
+        GeneralRule(
+            "udp-sessions",
+            "A session of UDP ended after the answers of proxy-stream-responses (1), or the silence of "
+            "proxy-stream-timeout (600 s). Here all answers arrive, and a session ends after 60 s of silence, or those "
+            "of the Service's annotation xds-ingress.dev/udp-idle-timeout.",
+            lambda inventory: Transport.UDP in inventory.exposed,
+        ),
     )
 }
 """By id, the most serious first."""
 
 
 def general_differences(inventory: Inventory) -> Iterator[GeneralRule]:
-    """The differences that concern the Ingresses at hand."""
-    return (rule for rule in GENERAL.values() if inventory.subjects and rule.holds(inventory))
+    """The differences that concern the Ingresses and ports at hand."""
+    return (rule for rule in GENERAL.values() if (inventory.subjects or inventory.exposed) and rule.holds(inventory))

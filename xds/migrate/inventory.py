@@ -9,6 +9,7 @@ from xds.kube.objects import ConfigMap, Secret
 from xds.migrate.subject import Path, ServicePort, Subject, covers, nginx_order
 from xds.migrate.values import CRITICAL, HIGH, MEDIUM, Fate, is_true
 from xds.problems.problem import Key
+from xds.traffic.layer4 import Transport
 
 _Name = TypeVar("_Name")
 
@@ -26,6 +27,8 @@ class Inventory:
         config_map: Returns a ConfigMap of the input; None for one that isn't there.
         has_secrets: Whether the input has all Secrets. Other Secrets are missing then.
         has_config_maps: Likewise.
+        exposed: The protocols of ports beside HTTP's.
+        passes_tls: Whether ingress-nginx passes TLS through where an Ingress asks.
     """
 
     subjects: tuple[Subject, ...]
@@ -34,6 +37,8 @@ class Inventory:
     config_map: Callable[[Key], ConfigMap | None] = lambda _: None
     has_secrets: bool = False
     has_config_maps: bool = False
+    exposed: frozenset[Transport] = frozenset()
+    passes_tls: bool = True
     _vanished: dict[Key, str] = field(default_factory=dict, repr=False)
 
     @cached_property

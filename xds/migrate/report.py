@@ -1,7 +1,7 @@
 """The report: Ingress by Ingress, the ConfigMap, the controller's flags, and the command line to start with."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -12,12 +12,15 @@ from xds.migrate.controller import Controller
 from xds.migrate.flags import FlagVerdict, flag_verdicts
 from xds.migrate.general import GeneralRule, general_differences
 from xds.migrate.inventory import Inventory
+from xds.migrate.ports import EntryVerdict
 from xds.migrate.problems import ProblemVerdict, problem_verdicts
 from xds.migrate.subject import Subject
+from xds.migrate.surprises.ports import PortRule, port_surprises
 from xds.migrate.surprises.registry import surprises
 from xds.migrate.surprises.rule import Rule
 from xds.migrate.verdict import Verdict, worst
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.traffic.layer4 import Transport
 from xds.translate.nginx.paths_policy import OPEN_PATHS, IngressPolicy
 
 
@@ -58,6 +61,27 @@ class IngressReport:
 
 
 @dataclass(frozen=True, slots=True)
+class PortsReport:
+    """The report on a ConfigMap of ports.
+
+    Attributes:
+        transport: The protocol of its ports.
+        config_map: The ConfigMap.
+        entries: The verdict on each entry, by port; None: the ConfigMap isn't in the input.
+    """
+
+    transport: Transport
+    config_map: Key
+    entries: tuple[EntryVerdict, ...] | None
+
+    def surprises(self) -> Iterator[tuple[EntryVerdict, PortRule, str]]:
+        """The surprises, each with its entry and its particulars."""
+        for each in self.entries or ():
+            for rule, text in port_surprises(each.entry):
+                yield each, rule, text
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The report on all Ingresses.
 
@@ -67,6 +91,7 @@ class Report:
         keys: The verdict on each of its keys.
         controller: The place and the flags.
         flags: The verdict on each flag.
+        ports: The ConfigMaps of TCP and UDP ports.
         general: Differences that concern every Ingress.
         left_out: Ingresses of other classes, each with the reason.
         unreadable: Parts of the input that can't be read.
@@ -78,6 +103,7 @@ class Report:
     keys: tuple[KeyVerdict, ...]
     controller: Controller
     flags: tuple[FlagVerdict, ...]
+    ports: tuple[PortsReport, ...]
     general: tuple[GeneralRule, ...]
     left_out: Mapping[Key, str]
     unreadable: tuple[Problem, ...]
@@ -91,11 +117,12 @@ class Report:
 
     @property
     def has_refusals(self) -> bool:
-        """Whether anything is refused: an Ingress, a key or a flag."""
+        """Whether anything is refused: an Ingress, a key, a flag or a port."""
         verdicts = chain(
             (each.verdict for each in self.ingresses),
             (each.verdict for each in self.keys),
             (each.verdict for each in self.flags),
+            (entry.verdict for each in self.ports for entry in each.entries or ()),
         )
         return Verdict.REFUSED in verdicts
 

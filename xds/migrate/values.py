@@ -181,7 +181,7 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
             (
                 (
                     "http2-push-preload upstream-hash-by-subset relative-redirects from-to-www-redirect "
-                    "auth-tls-pass-certificate-to-upstream"
+                    "auth-tls-pass-certificate-to-upstream ssl-passthrough"
                 ),
                 is_boolean,
             ),

@@ -105,13 +105,13 @@ class Reason(StrEnum):
     BACKEND_NOT_FOUND = (
         "BackendNotFound",
         Level.ERROR,
-        "An Ingress names a Service that doesn't exist; its paths answer 503.",
+        "An Ingress or a port's entry names a Service that doesn't exist; its paths answer 503, its port is closed.",
         "Create the Service, or correct the name in the Ingress.",
     )
     BACKEND_PORT_NOT_FOUND = (
         "BackendPortNotFound",
         Level.ERROR,
-        "An Ingress names a port that the Service doesn't have; its paths answer 503.",
+        "An Ingress or a port's entry names a port that the Service lacks; its paths answer 503, its port is closed.",
         "Use one of the Service's ports, or add the port to the Service.",
     )
     BACKEND_PROTOCOL_UNSUPPORTED = (
@@ -243,7 +243,7 @@ class Reason(StrEnum):
     EXTERNAL_NAME_REFUSED = (
         "ExternalNameRefused",
         Level.ERROR,
-        "A Service of type ExternalName is not allowed, or doesn't name an outside host; its paths answer 503.",
+        "An ExternalName is not allowed, or names no outside host; its paths answer 503, its ports are closed.",
         "Use a Service with endpoints, or start the server with --allow-external-name.",
     )
     FOLDER_NOT_WATCHED = (
@@ -372,6 +372,36 @@ class Reason(StrEnum):
         "A path is written as a glob or a regular expression, and is compared literally: an Ingress has no patterns.",
         "Write each path literally, with pathType Prefix (also everything below) or Exact.",
     )
+    PORT_CONFIG_MAP_NOT_FOUND = (
+        "PortConfigMapNotFound",
+        Level.ERROR,
+        "The ConfigMap of --tcp-services-configmap or --udp-services-configmap doesn't exist or can't be read.",
+        "Create the ConfigMap, grant the right to list and watch it, or correct the flag.",
+    )
+    PORT_CONFLICT = (
+        "PortConflict",
+        Level.ERROR,
+        "An entry claims a port that is another's: a ConfigMap comes first, then the oldest Service.",
+        "Claim another port, or remove one of the two entries.",
+    )
+    PORT_INVALID = (
+        "PortInvalid",
+        Level.ERROR,
+        "An entry of a TCP or UDP port, in a ConfigMap or in xds-ingress.dev/expose, can't be read; it is left out.",
+        "Correct the entry; all others are served.",
+    )
+    PORT_NOT_EXPOSED = (
+        "PortNotExposed",
+        Level.ERROR,
+        "A Service claims a port that --expose-ports doesn't give to its namespace; the port is not opened.",
+        "Claim a port of the namespace, or ask the operator for --expose-ports PORT=NAMESPACE.",
+    )
+    PORT_RESERVED = (
+        "PortReserved",
+        Level.ERROR,
+        "An entry claims a port of HTTP, HTTPS, Envoy's own or another listener; it is left out.",
+        "Choose another port, or correct --reserved-ports.",
+    )
     PROTECTION_UNAVAILABLE = (
         "ProtectionUnavailable",
         Level.ERROR,
@@ -437,6 +467,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "A file is larger than a manifest may be.",
         "Split the file.",
+    )
+    UNKNOWN_FLAG = (
+        "UnknownFlag",
+        Level.WARNING,
+        "An entry of a TCP or UDP port has a flag other than PROXY and PROXY_V2, or one without effect; it is ignored.",
+        "Correct or remove the flag. The first flag decodes PROXY protocol headers, the second sends them.",
     )
     UNREADABLE_FILE = (
         "UnreadableFile",

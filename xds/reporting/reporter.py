@@ -50,11 +50,20 @@ class ReportingOptions:
         lease: Namespace and name.
         publish: The addresses for statuses.
         namespaces: Where objects are watched; empty: in all namespaces.
+        named: ConfigMaps that flags name. They may be elsewhere, and have Events, too.
     """
 
     lease: Key
     publish: PublishOptions
     namespaces: tuple[str, ...] = ()
+    named: frozenset[Key] = frozenset()
+
+    @property
+    def event_namespaces(self) -> tuple[str, ...]:
+        """Where Events are read and written; empty: in all namespaces."""
+        if not self.namespaces:
+            return ()
+        return tuple(dict.fromkeys((*self.namespaces, *sorted(key.namespace for key in self.named))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +180,7 @@ class Reporter:
             leadership,
             self._problems,
             self._uid,
-            options.namespaces,
+            options.event_namespaces,
             controller=reporting_controller(options.lease),
         )
         if options.publish:
@@ -199,7 +208,7 @@ class Reporter:
         permissions cover some namespaces only: its Events would be written elsewhere.
         """
         found = self._state.find(about)
-        namespaces = self._options.namespaces
+        namespaces = self._options.event_namespaces
         forbidden = namespaces and not about.namespace and NAMESPACE_OF_UNNAMESPACED not in namespaces
         return None if found is None or forbidden else found.metadata.uid
 

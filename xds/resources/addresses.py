@@ -1,12 +1,15 @@
 """Socket addresses, of listeners and of backends with a host name, and networks."""
 
 from xds.address import HostPort, UnixPath
-from xds.envoyapi.messages import Address, CidrRange, Pipe, SocketAddress
+from xds.envoyapi.messages import Address, CidrRange, Pipe, SocketAddress, SocketAddressProtocol
 
 
-def socket_address(address: str, port: int) -> Address:
-    """The address of a TCP port. The unspecified IPv6 address takes IPv4 connections too, as users of `::` expect."""
-    return Address(socket_address=SocketAddress(address=address, port_value=port, ipv4_compat=address == "::"))
+def socket_address(address: str, port: int, *, is_udp: bool = False) -> Address:
+    """The address of a port. The unspecified IPv6 address takes IPv4 connections too, as users of `::` expect."""
+    protocol = SocketAddressProtocol.UDP if is_udp else SocketAddressProtocol.TCP
+    return Address(
+        socket_address=SocketAddress(address=address, port_value=port, protocol=protocol, ipv4_compat=address == "::")
+    )
 
 
 def process_address(address: HostPort | UnixPath) -> Address:

@@ -14,7 +14,7 @@ from xds.resources.clusters import cluster
 from xds.resources.domains import Domains
 from xds.resources.endpoints import cluster_load_assignment, encoded
 from xds.resources.filters.rate_limits import rate_limit_buckets
-from xds.resources.layer4 import port_listener
+from xds.resources.layer4.ports import port_listener
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
@@ -168,7 +168,8 @@ class Builder:
         port = self._traffic.ports.get(key)
         if port is None:
             return self._removed(ResourceType.LISTENER, str(key))
-        return self._listener(str(key), port_listener(port, self._options))
+        owner = port.route.origin.object
+        return self._built(ResourceType.LISTENER, str(key), port_listener(port, self._options), owner)
 
     def _listener(self, name: str, message: Listener) -> BuiltResources:
         return self._built(ResourceType.LISTENER, name, message, ObjectRef("Listener", "", name))

@@ -1,5 +1,6 @@
 """CDS: a backend as a Cluster."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from typing import Final
@@ -40,6 +41,7 @@ from xds.resources.http_limits import (
     CONNECTION_WINDOW_BYTES,
     MAX_HEADERS,
 )
+from xds.resources.layer4.clusters import connection_options, header_socket, layer4_settings
 from xds.resources.options import UpstreamOptions
 from xds.traffic.backends import Backend
 from xds.traffic.upstream import BackendProtocol, Balancing
@@ -58,6 +60,9 @@ def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
     """The Cluster of a backend: endpoints by EDS, or by DNS for an ExternalName Service, which has no EndpointSlice."""
     if backend.key.fallback and backend.joined is None:
         return _with_fallback(backend, options)
+    is_http = backend.protocol.is_http
+    if not is_http:
+        backend = replace(backend, settings=layer4_settings(backend.settings, backend.protocol))
     name = names.cluster(backend.key)
     external = backend.external_name
     return Cluster(
@@ -69,19 +74,28 @@ def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
         wait_for_warm_on_init=False if external else None,
         dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,
         connect_timeout=backend.upstream.connect_timeout,
-        lb_policy=_BALANCING[backend.upstream.balancing],
+        lb_policy=_lb_policy(backend),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         circuit_breakers=circuit_breakers(backend.settings),
         # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
-        typed_extension_protocol_options=_protocol_options_of(backend, options),
+        typed_extension_protocol_options=_protocol_options_of(backend, options) if is_http else {},
+        upstream_connection_options=connection_options(backend.protocol),
         health_checks=health_checks(backend),
         # By default an endpoint that is gone stays while its check passes.
         ignore_health_on_host_removal=backend.settings.health_check is not None,
         outlier_detection=outlier_detection(backend.settings),
-        transport_socket=transport_socket(backend),
+        transport_socket=transport_socket(backend) if is_http else header_socket(backend.upstream.proxy_header),
     )
+
+
+def _lb_policy(backend: Backend) -> ClusterLbPolicy:
+    """Envoy keeps sessions of UDP with an endpoint by a hash, always."""
+    if backend.protocol.is_http:
+        return _BALANCING[backend.upstream.balancing]
+    is_hashed = backend.protocol is BackendProtocol.UDP or backend.upstream.balancing is Balancing.HASH
+    return ClusterLbPolicy.MAGLEV if is_hashed else _BALANCING[backend.upstream.balancing]
 
 
 def _with_fallback(backend: Backend, options: UpstreamOptions) -> Cluster:

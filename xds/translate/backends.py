@@ -1,4 +1,4 @@
-"""From the backend of an Ingress to the port of a Service."""
+"""From the backend of an Ingress, or of an entry of layer 4, to the port of a Service."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -97,14 +97,24 @@ def resolve(
         )
     if service.spec.type == "ExternalName":
         return _external(service, wanted, upstream, effect, allowed=allow_external_name)
-    port = _port(service.spec.ports or (), wanted)
-    if port is None:
-        return _unusable(
-            Reason.BACKEND_PORT_NOT_FOUND,
-            f"Service {key} has no TCP port {shown(str(wanted.port))}, so {effect}",
-            f"Use one of its ports ({_port_list(service)}), or add the port to the Service.",
-        )
-    return _usable(service, port, port.name, upstream)
+    port = _port(service.spec.ports or (), wanted, _transport(upstream))
+    return _usable(service, port, port.name, upstream) if port else _no_port(service, wanted, upstream, effect)
+
+
+def _transport(upstream: UpstreamPolicy) -> str:
+    """The protocol of the Service's port."""
+    return "UDP" if upstream.protocol is BackendProtocol.UDP else "TCP"
+
+
+def _no_port(service: Service, wanted: IngressServiceBackend, upstream: UpstreamPolicy, effect: str) -> Resolved:
+    transport = _transport(upstream)
+    other = "TCP" if transport == "UDP" else "UDP"
+    beside = f", but one of {other}" if _port(service.spec.ports or (), wanted, other) else ""
+    return _unusable(
+        Reason.BACKEND_PORT_NOT_FOUND,
+        f"Service {service.key} has no {transport} port {shown(str(wanted.port))}{beside}, so {effect}",
+        f"Use one of its ports ({_port_list(service, transport)}), or add the port to the Service.",
+    )
 
 
 def _usable(
@@ -113,7 +123,8 @@ def _usable(
     protocol = _PROTOCOLS.get((port.app_protocol or "http").lower())
     fault = _unknown_protocol(service, port) if protocol is None and upstream.protocol is None else None
     protocol = protocol or BackendProtocol.HTTP1
-    others = (each.name for each in service.spec.ports or () if each.protocol == "TCP" and each.name != port.name)
+    transport = _transport(upstream)
+    others = (each.name for each in service.spec.ports or () if each.protocol == transport and each.name != port.name)
     cluster_ip = ""
     if upstream is not DEFAULT_UPSTREAM:
         cluster_ip = _cluster_ip(service) if upstream.uses_cluster_ip else ""
@@ -128,17 +139,18 @@ def _usable(
     def report(reason: Reason, message: str, remedy: str) -> None:
         faults.append(BackendFault(reason, message, remedy))
 
+    settings = service_settings(service.annotations, report)
     backend = Backend(
-        BackendKey(*service.key, port.port, upstream.variant),
+        BackendKey(*service.key, port.port, upstream.variant, is_udp=transport == "UDP"),
         port_name,
         spoken,
         other_names=tuple(others),
         target_port=port.target_number,
         external_name=external_name,
-        host=external_name if sends_outside_name(service.annotations) else "",
+        host=external_name if spoken.is_http and sends_outside_name(service.annotations) else "",
         upstream=upstream,
         cluster_ip=cluster_ip,
-        settings=service_settings(service.annotations, report),
+        settings=settings if spoken.is_http else replace(settings, health_check=None, max_requests=None),
     )
     return Resolved(backend, fault, tuple(faults))
 
@@ -177,17 +189,17 @@ def _unknown_protocol(service: Service, port: ServicePort) -> BackendFault:
     return BackendFault(Reason.APP_PROTOCOL_UNKNOWN, f"{message}; plain HTTP/1.1 is spoken", remedy)
 
 
-def _port(ports: Iterable[ServicePort], wanted: IngressServiceBackend) -> ServicePort | None:
+def _port(ports: Iterable[ServicePort], wanted: IngressServiceBackend, transport: str) -> ServicePort | None:
     for port in ports:
         named = wanted.port.name and port.name == wanted.port.name
         numbered = not wanted.port.name and port.port == wanted.port.number
-        if port.protocol == "TCP" and 0 < port.port <= 65535 and (named or numbered):
+        if port.protocol == transport and 0 < port.port <= 65535 and (named or numbered):
             return port
     return None
 
 
-def _port_list(service: Service) -> str:
-    ports = [f"{port.port} {port.name}".strip() for port in service.spec.ports or () if port.protocol == "TCP"]
+def _port_list(service: Service, transport: str) -> str:
+    ports = [f"{port.port} {port.name}".strip() for port in service.spec.ports or () if port.protocol == transport]
     return shown(", ".join(ports)) if ports else "it has none"
 
 
@@ -200,7 +212,7 @@ def _external(
             f"Service {service.key} is an ExternalName, which could point anywhere, so {effect}",
             Reason.EXTERNAL_NAME_REFUSED.remedy,
         )
-    port = _external_port(service, wanted)
+    port = _external_port(service, wanted, _transport(upstream))
     try:
         name = outside_name(service.spec.external_name or "")
     except InvalidError as error:
@@ -210,11 +222,11 @@ def _external(
     return _usable(service, port, "", upstream, name)
 
 
-def _external_port(service: Service, wanted: IngressServiceBackend) -> ServicePort | None:
+def _external_port(service: Service, wanted: IngressServiceBackend, transport: str) -> ServicePort | None:
     """The port of an ExternalName. A Service of that type may have no ports; a number is then used as it is."""
     if service.spec.ports or wanted.port.name:
-        return _port(service.spec.ports or (), wanted)
-    return ServicePort(port=wanted.port.number) if 0 < wanted.port.number <= 65535 else None
+        return _port(service.spec.ports or (), wanted, transport)
+    return ServicePort(port=wanted.port.number, protocol=transport) if 0 < wanted.port.number <= 65535 else None
 
 
 def _invalid_external(service: Service, why: str, effect: str) -> Resolved:

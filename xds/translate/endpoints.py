@@ -1,7 +1,7 @@
 """From all EndpointSlices of a Service to the endpoints of one of its ports."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from ipaddress import ip_address
 from typing import Final
 
@@ -13,7 +13,7 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Endpoint, Health, Locality
-from xds.translate.slice_ports import ADDRESS_TYPES, former_name, is_named, named_as
+from xds.translate.slice_ports import ADDRESS_TYPES, former_name, is_named, protocols
 from xds.translate.slice_ports import problem as port_problem
 
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -35,7 +35,7 @@ def localities(
     """
     if backend.cluster_ip:
         return (Locality("", (Endpoint(backend.cluster_ip, backend.key.port, Health.HEALTHY),)),)
-    slices, port_name = tuple(slices), backend.port_name
+    slices, port_name, meant = tuple(slices), backend.port_name, protocols(backend)
     if not is_named(backend, slices):
         former = former_name(backend, slices)
         if problems is not None and (problem := port_problem(backend, slices, former)):
@@ -43,7 +43,7 @@ def localities(
         port_name = port_name if former is None else former
     found: dict[tuple[str, int], tuple[str, SliceEndpoint]] = {}
     for each in slices:
-        for port in _ports(port_name, each, problems):
+        for port in _ports(port_name, meant, each, problems):
             for address, endpoint in _addresses(each, problems):
                 known = found.get((address, port))
                 if known is None or _rank(endpoint) > _rank(known[1]):
@@ -89,7 +89,9 @@ def _zone(endpoint: SliceEndpoint) -> str:
     return endpoint.zone if endpoint.zone and _ZONE.fullmatch(endpoint.zone) else ""
 
 
-def _ports(port_name: str, each: EndpointSlice, problems: list[Problem] | None) -> Iterator[int]:
+def _ports(
+    port_name: str, meant: Container[str | None], each: EndpointSlice, problems: list[Problem] | None
+) -> Iterator[int]:
     if each.address_type not in ADDRESS_TYPES:
         _report(
             problems,
@@ -100,7 +102,7 @@ def _ports(port_name: str, each: EndpointSlice, problems: list[Problem] | None) 
         )
         return
     for port in each.ports or ():
-        if not named_as(port, port_name):
+        if (port.name or "") != port_name or port.protocol not in meant:
             continue
         if port.port is None:
             _report(

@@ -1,9 +1,9 @@
 """The port of EndpointSlices that a backend means, where no slice has a port of the Service port's name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
-from xds.kube.objects import EndpointPort, EndpointSlice
+from xds.kube.objects import EndpointSlice
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -17,13 +17,19 @@ _SHOWN_PORTS: Final = 5
 _PORTS: Final = FieldPath.of("spec", "ports")
 
 
-def named_as(port: EndpointPort, name: str) -> bool:
-    return (port.name or "") == name and port.protocol in {None, "TCP"}
+_TCP: Final = frozenset({None, "TCP"})
+_UDP: Final = frozenset({"UDP"})
+
+
+def protocols(backend: Backend) -> Container[str | None]:
+    """The protocols of the EndpointSlices' ports that a backend can mean."""
+    return _UDP if backend.key.is_udp else _TCP
 
 
 def is_named(backend: Backend, slices: Iterable[EndpointSlice]) -> bool:
-    """Whether a slice has a port of the Service port's name."""
-    return any(named_as(port, backend.port_name) for each in slices for port in each.ports or ())
+    """Whether a slice has a port of the Service port's name and protocol."""
+    name, meant = backend.port_name, protocols(backend)
+    return any((port.name or "") == name and port.protocol in meant for each in slices for port in each.ports or ())
 
 
 def former_name(backend: Backend, slices: Iterable[EndpointSlice]) -> str | None:
@@ -36,7 +42,7 @@ def former_name(backend: Backend, slices: Iterable[EndpointSlice]) -> str | None
     port that took another's place has another `targetPort`. For a port without name, as for kube-proxy, other names are
     no match: such slices are a mistake more often than a rename.
     """
-    numbers = _numbers_by_name(slices)
+    numbers = _numbers_by_name(slices, protocols(backend))
     unknown = [name for name in numbers if name not in backend.other_names]
     if not backend.port_name or len(unknown) != 1 or not numbers.keys() >= set(backend.other_names):
         return None
@@ -45,11 +51,11 @@ def former_name(backend: Backend, slices: Iterable[EndpointSlice]) -> str | None
     return unknown[0] if numbers[unknown[0]] == {backend.target_port} else None
 
 
-def _numbers_by_name(slices: Iterable[EndpointSlice]) -> Mapping[str, set[int | None]]:
+def _numbers_by_name(slices: Iterable[EndpointSlice], meant: Container[str | None]) -> Mapping[str, set[int | None]]:
     found: dict[str, set[int | None]] = {}
     for each in slices:
         for port in each.ports or ():
-            if port.protocol in {None, "TCP"}:
+            if port.protocol in meant:
                 found.setdefault(port.name or "", set()).add(port.port)
     return found
 
@@ -65,7 +71,9 @@ def problem(backend: Backend, slices: Iterable[EndpointSlice], former: str | Non
         message = f"{named} and its EndpointSlices have {_called(former)}: their endpoints are served"
     else:
         reason = Reason.ENDPOINT_PORT_MISSING
-        message = f"{named}, and no EndpointSlice has a TCP port like it: {filled[0].ref} has {_listed(filled[0])}"
+        transport = "UDP" if backend.key.is_udp else "TCP"
+        seen = f"{filled[0].ref} has {_listed(filled[0])}"
+        message = f"{named}, and no EndpointSlice has a {transport} port like it: {seen}"
     return Problem(ObjectRef("Service", *backend.key.service_key), reason, message, reason.remedy, _PORTS)
 
 

@@ -107,7 +107,9 @@ class Translator:
         self._backends = BackendUse()
         self._credentials = CredentialUse()
         self._rates = RateUse()
-        self._layer4 = Layer4Ports(state, options.layer4, self._use, problems.report)
+        self._layer4 = Layer4Ports(
+            state, options.layer4, self._use, problems.report, allow_external_name=options.allow_external_name
+        )
         self._updates = 0
         self._is_updating = False
         self._touched = TouchedTraffic()
@@ -271,9 +273,12 @@ class Translator:
         before = OWN_LISTENERS if self._config_due else self.listeners
         if self._config_due and self._options.default_service:  # no change tells of a Service that never existed
             stale = replace(stale, default_backend=True)
+        if self._config_due:  # likewise of ConfigMaps
+            stale = replace(stale, config_maps=stale.config_maps | self._options.config_maps)
         self._config_due = False
         self._config.read(self._state)
         self._problems.report("nginx-configmap", self._config.problems)
+        self._layer4.use_defaults(self._config.current.streams)
         annotations = self._config.annotations
         if annotations != self._context.annotations:
             self._context = replace(self._context, annotations=annotations)

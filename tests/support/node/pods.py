@@ -32,7 +32,9 @@ class RunningPod:
     def __init__(self, api: Api, pod: Object, address: str, node: Path) -> None:
         self._api, self.pod, self.address, self._node = api, pod, address, node
         self._folder = node / "pods" / pod["metadata"]["uid"]
-        self._sandbox = Sandbox(address, pod["metadata"]["name"])
+        sysctls = (pod["spec"].get("securityContext") or {}).get("sysctls", ())
+        named = [f"{each['name']}={each['value']}" for each in sysctls]
+        self._sandbox = Sandbox(address, pod["metadata"]["name"], named)
         self._volumes = Volumes(api, pod, self._folder / "volumes")
         self._inits = [self._container(each) for each in pod["spec"].get("initContainers", ())]
         self.containers = [self._container(each) for each in pod["spec"]["containers"]]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import subprocess
+from collections.abc import Sequence
 from typing import Final
 
 GATEWAY: Final = "192.0.2.1"
@@ -15,7 +16,8 @@ echo made; read go
 hostname "$2"
 ip link set lo up
 ip addr add "$1/24" dev eth0 && ip link set eth0 up && ip route add default via "$3"
-echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
+shift 3
+for sysctl; do name=${sysctl%%=*}; echo "${sysctl#*=}" > "/proc/sys/$(echo "$name" | tr . /)"; done
 echo up; exec sleep infinity"""
 
 
@@ -30,11 +32,16 @@ async def run(*command: str) -> None:
 
 
 class Sandbox:
-    """Network and host name of a Pod: gone when `close` was called and every process in it has ended."""
+    """Network and host name of a Pod: gone when `close` was called and every process in it has ended.
 
-    def __init__(self, address: str, host_name: str) -> None:
+    Args:
+        sysctls: Of the Pod, as NAME=VALUE.
+    """
+
+    def __init__(self, address: str, host_name: str, sysctls: Sequence[str] = ()) -> None:
         self.address: Final = address
         self._host_name = host_name
+        self._sysctls = sysctls
         self._process: asyncio.subprocess.Process | None = None
 
     async def open(self) -> None:
@@ -43,7 +50,7 @@ class Sandbox:
         """
         self._process = await asyncio.create_subprocess_exec(
             *("setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--uts"),
-            *("sh", "-ec", _SCRIPT, "sandbox", self.address, self._host_name, GATEWAY),
+            *("sh", "-ec", _SCRIPT, "sandbox", self.address, self._host_name, GATEWAY, *self._sysctls),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

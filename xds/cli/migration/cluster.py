@@ -16,6 +16,7 @@ from xds.kubeapi.kubeconfig import Access
 from xds.kubeapi.outage import TemporaryFailure
 from xds.kubeapi.paging import list_all
 from xds.migrate.controller import USUAL_CONFIG_MAPS, Controller, controllers
+from xds.migrate.ports import port_config_maps
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.translate.nginx.annotated_objects import annotated_objects
 
@@ -28,34 +29,37 @@ AT_ONCE: Final = 16
 _TIMEOUT_SECONDS: Final = 30.0
 
 
-def read_cluster(kubeconfig: Path, config_map: Key | None, namespaces: Sequence[str]) -> Input:
+def read_cluster(
+    kubeconfig: Path, config_map: Key | None, namespaces: Sequence[str], others: Iterable[Key] = ()
+) -> Input:
     """Read the cluster of the current context.
 
     Args:
         kubeconfig: The file.
         config_map: ingress-nginx's ConfigMap; None: to be found.
         namespaces: To read where the right to read all is missing.
+        others: Further ConfigMaps to read.
 
     Raises:
         Failed: the API server can't be read.
     """
-    return asyncio.run(_read(Access(kubeconfig), config_map, namespaces))
+    return asyncio.run(_read(Access(kubeconfig), config_map, namespaces, others))
 
 
-async def _read(access: Access, config_map: Key | None, namespaces: Sequence[str]) -> Input:
+async def _read(access: Access, config_map: Key | None, namespaces: Sequence[str], others: Iterable[Key]) -> Input:
     try:
         client = await ApiClient.create(access)
     except SourceError as error:
         raise Failed(str(error)) from None
     try:
-        return await read(client, config_map, namespaces)
+        return await read(client, config_map, namespaces, others)
     except (ApiUnavailable, TemporaryFailure) as error:
         raise Failed(f"the API server of {access} can't be read: {error}; check kubeconfig and rights") from None
     finally:
         await client.close()
 
 
-async def read(api: Api, config_map: Key | None, namespaces: Sequence[str] = ()) -> Input:
+async def read(api: Api, config_map: Key | None, namespaces: Sequence[str] = (), others: Iterable[Key] = ()) -> Input:
     """Read all objects that the Ingresses of a cluster need.
 
     Raises:
@@ -74,6 +78,7 @@ async def read(api: Api, config_map: Key | None, namespaces: Sequence[str] = ())
     configs = {config_map} if config_map else {each.config_map for each in flags if each.config_map}
     if not configs:
         configs = {Key("ingress-nginx", name) for name in USUAL_CONFIG_MAPS}
+    configs |= {*others, *(key for each in flags for key in port_config_maps(each).values())}
     named |= {ObjectRef(ConfigMap.kind, *key) for key in configs}
     whole: set[type[KubeObject]] = {IngressClass, Ingress, Service}
     for by_name in (Secret, ConfigMap):

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from xds.cli.output import problem_data
 from xds.migrate.annotations import AnnotationVerdict
-from xds.migrate.report import IngressReport, Report
+from xds.migrate.ports import Today
+from xds.migrate.report import IngressReport, PortsReport, Report
 from xds.migrate.verdict import Verdict
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.text import shown
@@ -35,6 +36,7 @@ def report_data(report: Report) -> dict[str, Any]:
                 for each in report.flags
             },
         },
+        "ports": [_ports(each) for each in report.ports],
         "general": [{"id": each.id, "text": each.meaning} for each in report.general],
         "command": ["xds", "serve", *report.command],
         "left_out": {str(key): why for key, why in report.left_out.items()},
@@ -77,6 +79,29 @@ def _config_map(report: Report) -> dict[str, Any] | None:
         return None
     keys = {each.name: {"verdict": each.verdict, "text": each.text, "remedy": each.remedy} for each in report.keys}
     return {"namespace": report.config_map.namespace, "name": report.config_map.name, "keys": keys}
+
+
+def _ports(each: PortsReport) -> dict[str, Any]:
+    surprises: dict[str, dict[str, str]] = {}
+    for found, rule, text in each.surprises():
+        surprises.setdefault(found.entry.key, {})[rule.id] = text
+    return {
+        "protocol": each.transport,
+        "namespace": each.config_map.namespace,
+        "name": each.config_map.name,
+        "judged": each.entries is not None,
+        "entries": {
+            found.entry.key: {
+                "verdict": found.verdict,
+                "value": found.entry.value,
+                "served_today": found.entry.today is Today.SERVED,
+                "text": found.text,
+                "remedy": found.remedy,
+                "surprises": surprises.get(found.entry.key, {}),
+            }
+            for found in each.entries or ()
+        },
+    }
 
 
 def _problem(each: Problem) -> Mapping[str, Any]:
@@ -163,6 +188,8 @@ def _results(report: Report) -> Iterator[_Result]:
         if flag.verdict is not Verdict.EXACT:
             meaning = f"The flag --{flag.name} of ingress-nginx's controller."
             yield _Result(f"flag/{flag.name}", meaning, _LEVELS[flag.verdict], flag.text)
+    for ports in report.ports:
+        yield from _of_ports(ports)
     for found in report.unreadable:
         text = _sentences(found.message, found.remedy)
         yield _Result(found.reason, found.reason.meaning, "error", text, found.object)
@@ -181,6 +208,16 @@ def _of_ingress(each: IngressReport) -> Iterator[_Result]:
             yield _Result(problem.reason, problem.reason.meaning, level, text, about, str(problem.field))
     for surprise in each.surprises:
         yield _Result(f"surprise/{surprise.rule.id}", surprise.rule.meaning, "note", surprise.text, about)
+
+
+def _of_ports(each: PortsReport) -> Iterator[_Result]:
+    about, kind = ObjectRef("ConfigMap", *each.config_map), each.transport.upper()
+    for found in each.entries or ():
+        if found.verdict is not Verdict.EXACT:
+            name, text = f"data.{found.entry.key}", _sentences(found.text, found.remedy)
+            yield _Result(f"port/{each.transport}", f"A {kind} port.", _LEVELS[found.verdict], text, about, name)
+    for found, rule, text in each.surprises():
+        yield _Result(f"surprise/{rule.id}", rule.meaning, "note", text, about, f"data.{found.entry.key}")
 
 
 def _sentences(text: str, remedy: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from xds.cli.layer4_options import DEFAULT_RESERVED
 from xds.cli.migration.input import Input
 from xds.cli.migration.stand_ins import StandIns, stand_ins
 from xds.kube.change import Applied, Change, Listed
@@ -25,13 +26,17 @@ from xds.migrate.command_line import MAX_REGEX_SIZE, command_line
 from xds.migrate.config_keys import CROSS_NAMESPACE
 from xds.migrate.controller import NO_CONTROLLER, USUAL_CONFIG_MAPS, Controller
 from xds.migrate.inventory import Inventory
-from xds.migrate.report import Judge, Report, by_object, flags_and_differences
+from xds.migrate.ports import entries, entry_verdicts, named_services, port_config_maps
+from xds.migrate.report import Judge, PortsReport, Report, by_object, flags_and_differences
 from xds.migrate.subject import Subject
 from xds.migrate.values import is_true
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemRegistry
+from xds.resources.options import ProxyOptions
 from xds.steps import finish
+from xds.traffic.layer4 import PortKey, Transport
+from xds.translate.layer4.options import Layer4Options
 from xds.translate.options import TranslateOptions
 from xds.translate.translator import Translator
 
@@ -67,6 +72,16 @@ _OF_CERTIFICATES: Final = frozenset(
 )
 """Problems of stand-ins, and not of the Ingress."""
 
+_PROXY: Final = ProxyOptions()
+
+_RESERVED: Final = frozenset(
+    {
+        *(PortKey(Transport.TCP, number) for number in (_PROXY.http_port, _PROXY.https_port, *DEFAULT_RESERVED)),
+        PortKey(Transport.UDP, _PROXY.https_port),
+    }
+)
+"""As with the defaults of `xds serve`, which the command line of the report leaves alone."""
+
 
 def judge(found: Input, wish: Wish) -> Report:
     """The report on the objects of the input."""
@@ -84,11 +99,15 @@ def judge(found: Input, wish: Wish) -> Report:
         has_tracer=bool((data or {}).get("otlp-collector-host")),
         has_authz=True,
         allow_cross_namespace=is_true((data or {}).get(CROSS_NAMESPACE, "")),
+        # A controller whose flags are unknown passes through what asks for it.
+        passes_tls=controller.is_on("enable-ssl-passthrough", default=not controller.flags),
+        layer4=Layer4Options(port_config_maps(controller), reserved=_RESERVED),
     )
     world = _World(found, wish, classes, options)
     inventory = world.inventory(controller, data)
     judging = Judge(inventory, world.translator.policy, world.problems(), world.not_judged())
     reported = (each for each in inventory.subjects if world.is_wanted(each.ingress))
+    ports = tuple(world.ports(controller, judging.problems, data))
     flags, general = flags_and_differences(inventory, controller)
     services = {each.key: each for each in found.objects if isinstance(each, Service)}
     return Report(
@@ -97,10 +116,13 @@ def judge(found: Input, wish: Wish) -> Report:
         judging.keys(config_map if data is not None else None),
         controller,
         flags,
+        ports,
         general,
         world.left_out(),
         found.unreadable,
-        tuple(command_line(controller, classes.used(inventory), config_map, inventory, services)),
+        tuple(
+            command_line(controller, classes.used(inventory), config_map, inventory, services, exposed=world.exposed)
+        ),
     )
 
 
@@ -159,15 +181,20 @@ class _ClassesOf:
 
 
 class _World:
-    """All objects, translated."""
+    """All objects, translated.
+
+    Attributes:
+        exposed: The Services behind TCP and UDP ports.
+    """
 
     def __init__(self, found: Input, wish: Wish, classes: _ClassesOf, options: TranslateOptions) -> None:
         self._wish = wish
         self._classes = classes
         whole = frozenset[type[KubeObject]]() if wish.is_partial else found.whole
-        if ConfigMap in whole and all(each.key == options.nginx_configmap for each in _config_maps(found)):
+        if ConfigMap in whole and all(each.key in options.config_maps for each in _config_maps(found)):
             whole -= {ConfigMap}
         self._whole = whole
+        self._passes_tls = options.passes_tls
         state = KubeState(
             classes.options,
             default_tls_secret=options.default_tls_secret,
@@ -178,6 +205,14 @@ class _World:
         )
         made = {each.ref: each for each in classes.made()}
         objects = [each for each in found.objects if each.ref not in made] + list(made.values())
+        self._exposed = [
+            each
+            for transport, key in options.layer4.config_maps.items()
+            for config_map in _config_maps(found)
+            if config_map.key == key
+            for each in named_services(transport, config_map)
+        ]
+        self.exposed = frozenset(each.service for each in self._exposed)
         self._state = state
         self._stand_ins = self._missing(found, objects, options)
         self._problems = ProblemRegistry()
@@ -200,7 +235,21 @@ class _World:
             named.append(ObjectRef(Secret.kind, *options.default_tls_secret))
         if options.default_service:
             named.append(ObjectRef(Service.kind, *options.default_service))
-        return stand_ins(ours, options.annotated, present, self._whole, named)
+        return stand_ins(ours, options.annotated, present, self._whole, named, exposed=self._exposed)
+
+    def ports(
+        self, controller: Controller, problems: Mapping[ObjectRef, list[Problem]], data: Mapping[str, str] | None
+    ) -> Iterator[PortsReport]:
+        """The reports on the ConfigMaps of ports."""
+        reads_real_ip = is_true((data or {}).get("enable-real-ip", ""))
+        for transport, key in port_config_maps(controller).items():
+            known = self._state.config_map(key)
+            if known is None:
+                yield PortsReport(transport, key, None)
+                continue
+            claims = self.translator.layer4.claims_of(known.ref)
+            found = entries(transport, known, claims, controller, self._state.service, reads_real_ip=reads_real_ip)
+            yield PortsReport(transport, key, tuple(entry_verdicts(found, problems.get(known.ref, []))))
 
     def inventory(self, controller: Controller, data: Mapping[str, str] | None) -> Inventory:
         validates = controller.is_on("enable-annotation-validation", default=True)
@@ -220,6 +269,8 @@ class _World:
             config_map,
             has_secrets=Secret in self._whole,
             has_config_maps=ConfigMap in self._whole,
+            exposed=frozenset(transport for _, transport, _ in self._exposed),
+            passes_tls=self._passes_tls,
         )
 
     def problems(self) -> dict[ObjectRef, list[Problem]]:

@@ -25,6 +25,7 @@ from xds.kube.objects import (
     ServiceSpec,
 )
 from xds.kube.references import AnnotatedObjects, References, references
+from xds.migrate.ports import NamedPort
 from xds.problems.problem import Key, ObjectRef
 
 _NOBODY: Final = b"stand-in:{SHA}AAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -50,6 +51,8 @@ def stand_ins(
     present: frozenset[ObjectRef],
     whole: frozenset[type[KubeObject]],
     flagged: Iterable[ObjectRef] = (),
+    *,
+    exposed: Iterable[NamedPort] = (),
 ) -> StandIns:
     """Stand-ins for the references of Ingresses to objects that the input has not.
 
@@ -59,10 +62,16 @@ def stand_ins(
         present: The objects of the input.
         whole: Kinds of which an object that isn't there doesn't exist.
         flagged: Objects that flags, or ingress-nginx's ConfigMap, name.
+        exposed: Ports that entries of TCP and UDP name.
     """
-    found, ports = StandIns(), dict[Key, set[str]]()
+    found, ports = StandIns(), dict[Key, set[tuple[str, str]]]()
     kinds = {kind.kind for kind in whole}
     made = {each: None for each in flagged if each not in present and each.kind not in kinds}
+    for each in exposed:
+        about = ObjectRef(Service.kind, *each.service)
+        if about not in present and about.kind not in kinds:
+            made[about] = None
+            ports.setdefault(each.service, set()).add((each.port, each.transport.upper()))
     for ingress in ingresses:
         named = tuple(
             sorted(
@@ -78,7 +87,7 @@ def stand_ins(
         for backend in _backends(ingress):
             if backend.service:
                 key = Key(ingress.key.namespace, backend.service.name)
-                ports.setdefault(key, set()).add(str(backend.service.port))
+                ports.setdefault(key, set()).add((str(backend.service.port), "TCP"))
     found.objects.extend(_made(each, ports.get(each.key, set())) for each in made)
     return found
 
@@ -96,17 +105,17 @@ def _backends(ingress: Ingress) -> Iterator[IngressBackend]:
         yield spec.default_backend
 
 
-def _made(about: ObjectRef, ports: set[str]) -> KubeObject:
+def _made(about: ObjectRef, ports: set[tuple[str, str]]) -> KubeObject:
     metadata = Metadata(about.name, about.namespace)
     if about.kind == Secret.kind:
         return Secret(metadata, _credentials())
     if about.kind == ConfigMap.kind:
         return ConfigMap.of(metadata, {})
-    numbers = sorted(int(each) for each in ports if each.isdecimal())
-    names = sorted(each for each in ports if not each.isdecimal() and each)
+    numbers = sorted((int(each), protocol) for each, protocol in ports if each.isdecimal())
+    names = sorted((each, protocol) for each, protocol in ports if not each.isdecimal() and each)
     listed = (
-        *(ServicePort(number, f"port-{number}") for number in numbers),
-        *(ServicePort(index, name) for index, name in enumerate(names, 60_000)),
+        *(ServicePort(number, f"{protocol.lower()}-{number}", protocol) for number, protocol in numbers),
+        *(ServicePort(index, name, protocol) for index, (name, protocol) in enumerate(names, 60_000)),
     )
     return Service(metadata, ServiceSpec(ports=listed or (ServicePort(80),), cluster_ip="192.0.2.1"))
 

@@ -12,8 +12,10 @@ from xds.cli.migration.data import parts
 from xds.cli.output import table
 from xds.cli.table import Table
 from xds.cli.text import printable
-from xds.migrate.report import IngressReport, Report
+from xds.migrate.ports import EntryVerdict
+from xds.migrate.report import IngressReport, PortsReport, Report
 from xds.migrate.verdict import Verdict
+from xds.problems.text import shown
 
 _COLOURS: Final = {Verdict.EXACT: "green", Verdict.APPROXIMATE: "yellow", Verdict.REFUSED: "red"}
 
@@ -57,6 +59,7 @@ class _Lines:
                 yield f"\n{heading}: {self._styled(each.verdict, _COLOURS[each.verdict])}"
                 yield from lines
         yield from self._controller(report)
+        yield from self._ports(report)
         yield from self._rest(report)
         yield f"\n{self._bold('The control plane for the same, with --kubeconfig FILE or --in-cluster:')}"
         yield f"  {command(report)}"
@@ -83,9 +86,17 @@ class _Lines:
             yield f"\n{self._bold(f'Flags of the controller ({report.controller.place})')}"
             yield from (self._part(each.verdict, f"--{each.name}", each.text) for each in report.flags)
 
+    def _ports(self, report: Report) -> Iterator[str]:
+        for each in report.ports:
+            yield f"\n{self._bold(_ports_title(each))}"
+            for found in each.entries or ():
+                yield self._part(found.verdict, _entry(found), found.text, found.remedy)
+            for found, rule, text in each.surprises():
+                yield f"  {self._styled('surprise', 'cyan')} {rule.id}, port {found.entry.key}: {printable(text)}"
+
     def _rest(self, report: Report) -> Iterator[str]:
         if report.general:
-            yield f"\n{self._bold('All Ingresses')}"
+            yield f"\n{self._bold('All Ingresses and ports')}"
             yield from (f"  {self._styled(each.id, 'cyan')}: {each.meaning}" for each in report.general)
         if report.left_out:
             title = f"Ingresses that are not of ingress-nginx, and not judged: {len(report.left_out)}"
@@ -97,7 +108,8 @@ class _Lines:
                 yield self._part(Verdict.REFUSED, each.location or str(each.object), each.message, each.remedy)
 
     def _part(self, verdict: Verdict, name: str, text: str, remedy: str = "") -> str:
-        line = f"  {self._styled(verdict, _COLOURS[verdict])} {printable(name)}: {printable(text.rstrip('.'))}"
+        line = f"  {self._styled(verdict, _COLOURS[verdict])} {printable(name)}"
+        line += f": {printable(text.rstrip('.'))}" if text else ""
         return f"{line}. {self._styled(printable(remedy), 'green')}" if remedy else line
 
     def _styled(self, text: str, colour: str) -> str:
@@ -105,6 +117,16 @@ class _Lines:
 
     def _bold(self, text: str) -> str:
         return click.style(text, bold=True) if self._colours else text
+
+
+def _ports_title(each: PortsReport) -> str:
+    if each.entries is None:
+        return f"{each.transport.upper()} ports: ConfigMap {each.config_map}, not judged, as it is not in the input"
+    return f"{each.transport.upper()} ports: ConfigMap {each.config_map}, {len(each.entries)} entries"
+
+
+def _entry(found: EntryVerdict) -> str:
+    return f"{found.entry.key} {shown(found.entry.value)}"
 
 
 def _summary(report: Report) -> str:
@@ -150,7 +172,7 @@ def _markdown_lines(report: Report) -> Iterator[str]:
             )
     yield from _markdown_controller(report)
     if report.general:
-        yield from ("", "### All Ingresses", "")
+        yield from ("", "### All Ingresses and ports", "")
         yield from (f"- `{each.id}`: {each.meaning}" for each in report.general)
     if report.left_out:
         yield from ("", f"Ingresses that are not of ingress-nginx, and not judged: {len(report.left_out)}.")
@@ -171,6 +193,15 @@ def _markdown_controller(report: Report) -> Iterator[str]:
     if report.flags:
         yield from ("", "### Flags of the controller", "")
         yield from (f"- **{each.verdict}** `--{each.name}`: {_escaped(each.text)}" for each in report.flags)
+    for ports in report.ports:
+        yield from ("", f"### {_ports_title(ports)}", "")
+        for found in ports.entries or ():
+            text = f"{_escaped(found.text)}. {_escaped(found.remedy)}".rstrip() if found.text else ""
+            yield f"- **{found.verdict}** {_escaped(_entry(found))}{': ' if text else ''}{text}"
+        yield from (
+            f"- surprise [{rule.id}], port {_escaped(found.entry.key)}: {_escaped(text)}"
+            for found, rule, text in ports.surprises()
+        )
 
 
 def _markdown_ingress(each: IngressReport) -> Iterator[str]:

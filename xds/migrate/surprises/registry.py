@@ -5,11 +5,15 @@ from typing import Final
 
 from xds.migrate.inventory import Inventory
 from xds.migrate.subject import Subject
-from xds.migrate.surprises import access, canaries, routing, traffic, values
+from xds.migrate.surprises import access, canaries, passthrough, routing, traffic, values
 from xds.migrate.surprises.rule import Rule
 
 RULES: Final[Mapping[str, Rule]] = {
-    rule.id: rule for rule in (*values.RULES, *routing.RULES, *canaries.RULES, *traffic.RULES, *access.RULES)
+    rule.id: rule
+    for rule in (
+        *(*values.RULES, *routing.RULES, *canaries.RULES),
+        *(*traffic.RULES, *access.RULES, *passthrough.RULES),
+    )
 }
 """By id."""
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from xds.problems.problem import Key
-from xds.traffic.layer4 import PortKey, Transport
+from xds.traffic.layer4 import TCP_IDLE_TIMEOUT, UDP_IDLE_TIMEOUT, PortKey, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class PortRange:
             isinstance(port, PortKey) and port.transport in self.transports and self.first <= port.number <= self.last
         )
 
+    def __str__(self) -> str:
+        """The range as `--expose-ports` writes it, without the namespace."""
+        numbers = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return numbers if len(self.transports) > 1 else f"{numbers}/{self.transports[0]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Layer4Options:
@@ -44,5 +50,30 @@ class Layer4Options:
     exposed: tuple[PortRange, ...] = ()
     reserved: frozenset[PortKey] = frozenset()
 
+    def exposed_to(self, namespace: str) -> tuple[PortRange, ...]:
+        """The ports that Services of a namespace may claim."""
+        return tuple(each for each in self.exposed if each.namespace == namespace)
+
 
 NO_LAYER4: Final = Layer4Options()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDefaults:
+    """The treatment of connections and sessions whose Service says nothing else.
+
+    Attributes:
+        tcp_idle_timeout: Time without a byte after which a connection ends.
+        udp_idle_timeout: Time without a datagram after which a session ends.
+        connect_attempts: As in Layer4Policy.
+    """
+
+    tcp_idle_timeout: timedelta = TCP_IDLE_TIMEOUT
+    udp_idle_timeout: timedelta = UDP_IDLE_TIMEOUT
+    connect_attempts: int = 3
+
+    def idle_timeout(self, transport: Transport) -> timedelta:
+        return self.tcp_idle_timeout if transport is Transport.TCP else self.udp_idle_timeout
+
+
+STREAM_DEFAULTS: Final = StreamDefaults()

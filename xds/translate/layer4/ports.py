@@ -1,14 +1,23 @@
 """The ports of layer 4, kept in step with ConfigMaps and Services."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Final, TypeAlias, TypeVar
 
+from xds.kube.objects import Service
 from xds.kube.state import KubeState, Stale
-from xds.problems.problem import Problem
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.layer4 import PortKey, PortListener
-from xds.translate.layer4.options import Layer4Options
+from xds.translate.layer4.claims import Claim, ClaimState, Fault, PortClaim, Rank
+from xds.translate.layer4.conflicts import lost
+from xds.translate.layer4.entries import MAX_PORT
+from xds.translate.layer4.options import STREAM_DEFAULTS, Layer4Options, StreamDefaults
+from xds.translate.layer4.routes import Outcome, outcome
+from xds.translate.layer4.sources import Claims, PortConfigMap, Position, service_claims
+from xds.translate.own.service import EXPOSE
 
 Use: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
 """Takes the backends that a user uses, in place of those before."""
@@ -16,28 +25,222 @@ Use: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
 Report: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
 """Takes the problems of a unit, in place of those before."""
 
+_K = TypeVar("_K", Key, PortKey)
+
+_NOTHING: Final = Outcome()
+
 
 class Layer4Ports:
-    """Decides each port.
+    """Decides each port: of all claims the first by `Rank` has the port, whether or not its Service can be used.
 
     Args:
+        allow_external_name: Whether Services of type ExternalName can be used.
         use: Takes the backends of each port.
-        report: Takes the problems of each source of ports.
+        report: Takes the problems of each claim.
     """
 
-    def __init__(self, state: KubeState, options: Layer4Options, use: Use, report: Report) -> None:
+    def __init__(
+        self, state: KubeState, options: Layer4Options, use: Use, report: Report, *, allow_external_name: bool = False
+    ) -> None:
         self._state = state
         self._options = options
+        self._allow_external_name = allow_external_name
         self._use = use
         self._report = report
+        self._config_maps = tuple(PortConfigMap(each, key, options) for each, key in options.config_maps.items())
+        self._unread = True
+        self._defaults = STREAM_DEFAULTS
+        self._claims: dict[Hashable, dict[Position, Claim]] = {}
+        self._by_port: dict[PortKey, dict[Claim, None]] = {}
+        self._refused: dict[PortKey, dict[Claim, None]] = {}
+        self._by_service: dict[Key, dict[Claim, None]] = {}
+        self._outcomes: dict[PortKey, tuple[Claim, Outcome]] = {}
         self._ports: dict[PortKey, PortListener] = {}
+        self._touched: dict[PortKey, None] = {}
+        self._unreported: set[Claim] = set()
 
     @property
     def current(self) -> Mapping[PortKey, PortListener]:
         return self._ports
 
+    def claims_of(self, source: ObjectRef) -> tuple[PortClaim, ...]:
+        """The claims of a ConfigMap or Service, in the order of their fields."""
+        groups = (source, *(each for each in self._config_maps if each.ref == source))
+        found = [claim for group in groups for claim in self._claims.get(group, {}).values()]
+        return tuple(map(self._with_state, sorted(found, key=_order)))
+
+    def claims_for(self, port: PortKey) -> tuple[PortClaim, ...]:
+        """All claims of a port: the winner first, and those that nobody may have last."""
+        found = (*sorted(self._by_port.get(port, ()), key=_rank), *sorted(self._refused.get(port, ()), key=_rank))
+        return tuple(map(self._with_state, found))
+
+    @property
+    def sources(self) -> tuple[ObjectRef, ...]:
+        """The ConfigMaps and Services with claims, ConfigMaps first."""
+        claims = (next(iter(each.values())) for each in self._claims.values())
+        return tuple({claim.source: None for claim in sorted(claims, key=_rank_of_source)})
+
+    def ports_of_service(self, service: Key) -> frozenset[PortKey]:
+        """The ports whose winner names the Service."""
+        claims = self._by_service.get(service, ())
+        return frozenset(each.held for each in claims if each.held and self._winner(each.held) is each)
+
+    def use_defaults(self, defaults: StreamDefaults) -> None:
+        """Take the treatment of all ports whose Services say nothing else."""
+        if defaults != self._defaults:
+            self._defaults = defaults
+            self._touched.update(dict.fromkeys(self._by_port))
+
     def update(self, stale: Stale) -> Steps[frozenset[PortKey]]:
         """Translate stale ConfigMaps and Services again, and return the ports that changed, appeared or are gone."""
-        if stale:
+        for config_map in self._config_maps:
+            if self._unread or config_map.ref.key in stale.config_maps:
+                config_map.read(self._state)
+                self._report(("ports", config_map), [config_map.problem] if config_map.problem else ())
+                yield from self._replace(config_map, config_map.claims)
+        self._unread = False
+        for key in stale.services:
+            yield from self._read_service(key)
+        changed: set[PortKey] = set()
+        while self._touched:
+            port, _ = self._touched.popitem()
+            if self._decide(port):
+                changed.add(port)
             yield
-        return frozenset()
+        return frozenset(changed)
+
+    def _read_service(self, key: Key) -> Steps[None]:
+        service, source = self._state.service(key), ObjectRef(Service.kind, *key)
+        if service is not None and EXPOSE.full_name in service.annotations:
+            yield from self._replace(source, lambda before: service_claims(service, self._options, before))
+        elif source in self._claims:
+            yield from self._replace(source, lambda before: iter(()))  # noqa: ARG005
+        for claim in self._by_service.get(key, ()):
+            if claim.held and self._winner(claim.held) is claim:
+                self._touched[claim.held] = None
+        yield
+
+    def _replace(self, group: Hashable, claims: Callable[[Claims], Iterator[tuple[Position, Claim]]]) -> Steps[None]:
+        before, after, changed = self._claims.get(group, {}), dict[Position, Claim](), list[Position]()
+        for position, claim in claims(before):
+            after[position] = claim
+            if before.get(position) is not claim:
+                changed.append(position)
+                yield
+        for position in before.keys() - after.keys():
+            self._remove(before[position])
+            yield
+        for position in changed:
+            if position in before:
+                self._remove(before[position])
+            self._add(after[position])
+            yield
+        if after:
+            self._claims[group] = after
+        else:
+            self._claims.pop(group, None)
+
+    def _add(self, claim: Claim) -> None:
+        if claim.held is None:
+            self._report_claim(claim, ())
+            if claim.entry.port:
+                self._refused.setdefault(claim.entry.port, {})[claim] = None
+            return
+        self._by_port.setdefault(claim.held, {})[claim] = None
+        self._unreported.add(claim)
+        self._touched[claim.held] = None
+        if claim.entry.service:
+            self._by_service.setdefault(claim.entry.service, {})[claim] = None
+
+    def _remove(self, claim: Claim) -> None:
+        self._report(("claim", claim), ())
+        if claim.held is None:
+            if claim.entry.port:
+                _discard(self._refused, claim.entry.port, claim)
+            return
+        self._unreported.discard(claim)
+        self._touched[claim.held] = None
+        _discard(self._by_port, claim.held, claim)
+        if claim.entry.service:
+            _discard(self._by_service, claim.entry.service, claim)
+
+    def _decide(self, port: PortKey) -> bool:
+        """Give the port to the first of its claims, and return whether its listener changed."""
+        claims, before = self._by_port.get(port, {}), self._winner(port)
+        winner = min(claims, key=_rank, default=None)
+        found = _NOTHING
+        if winner is None:
+            self._outcomes.pop(port, None)
+        else:
+            allowed = self._allow_external_name
+            found = outcome(self._state, port, winner, self._defaults, allow_external_name=allowed)
+            self._outcomes[port] = (winner, found)
+            self._report_claim(winner, (found.fault,) if found.fault else ())
+            for claim in claims if winner is not before else self._unreported.intersection(claims):
+                if claim is not winner:
+                    self._report_claim(claim, (lost(claim, winner),))
+            self._unreported.difference_update(claims)
+        self._use(("port", port), {found.backend.key: found.backend} if found.backend else {})
+        self._report(("port", port), found.problems)
+        listener = self._ports.get(port)
+        if found.listener:
+            self._ports[port] = found.listener
+        else:
+            self._ports.pop(port, None)
+        return found.listener != listener
+
+    def _winner(self, port: PortKey) -> Claim | None:
+        known = self._outcomes.get(port)
+        return known[0] if known else None
+
+    def _report_claim(self, claim: Claim, further: Iterable[Fault]) -> None:
+        faults = (*claim.entry.faults, *further)
+        self._report(("claim", claim), [_problem(claim, *each) for each in faults])
+
+    def _with_state(self, claim: Claim) -> PortClaim:
+        entry, winner, state = claim.entry, None, ClaimState.INVALID
+        if claim.held is not None and (known := self._outcomes.get(claim.held)):
+            if known[0] is not claim:
+                winner, state = known[0].source, ClaimState.LOST
+            elif known[1].listener:
+                state = ClaimState.SERVED
+        return PortClaim(
+            claim.source,
+            claim.field,
+            claim.text,
+            entry.port,
+            entry.service,
+            entry.service_port,
+            entry.decodes_proxy,
+            entry.proxy_header,
+            state,
+            winner,
+        )
+
+
+def _problem(claim: Claim, reason: Reason, message: str, remedy: str) -> Problem:
+    """The problem, whose message tells the item of an annotation."""
+    item = shown(claim.text) if claim.rank.is_of_service else ""
+    told = message if item in message else f"{item}: {message}"
+    return Problem(claim.source, reason, told, remedy, claim.field)
+
+
+def _rank(claim: Claim) -> Rank:
+    return claim.rank
+
+
+def _rank_of_source(claim: Claim) -> tuple[bool, Key]:
+    return claim.rank.is_of_service, claim.rank.source
+
+
+def _order(claim: Claim) -> tuple[int, Rank]:
+    """The sort key of claims of one source: entries of a ConfigMap by port, items of an annotation as written."""
+    number = claim.entry.port.number if claim.entry.port else MAX_PORT + 1
+    return (0 if claim.rank.is_of_service else number, claim.rank)
+
+
+def _discard(index: dict[_K, dict[Claim, None]], key: _K, claim: Claim) -> None:
+    found = index[key]
+    del found[claim]
+    if not found:
+        del index[key]

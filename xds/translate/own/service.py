@@ -1,4 +1,4 @@
-"""Annotations of Services: health-check, max-requests and max-connections."""
+"""Annotations of Services: health checks, limits, and ports of layer 4."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,10 +7,11 @@ from typing import Final, TypeAlias, TypeVar
 
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
+from xds.traffic.layer4 import Transport
 from xds.traffic.service_settings import NO_SETTINGS, HealthCheck, ServiceSettings
 from xds.translate.nearest import nearest
 from xds.translate.nginx.annotation import OWN_PREFIX, Annotation, AnyAnnotation, Grammar, InvalidValueError
-from xds.translate.nginx.grammars import BOOLEAN, NATURAL
+from xds.translate.nginx.grammars import ANYTHING, BOOLEAN, NATURAL
 from xds.translate.own.durations import duration
 
 _Value = TypeVar("_Value")
@@ -93,7 +94,38 @@ EXTERNAL_HOST: Final = Annotation("external-host", "ExternalName Services", BOOL
 Not without asking: an ExternalName may also stand for a Service that knows the client's Host.
 """
 
-ANNOTATIONS: Final[tuple[AnyAnnotation, ...]] = (HEALTH_CHECK, MAX_REQUESTS, MAX_CONNECTIONS, EXTERNAL_HOST)
+EXPOSE: Final = Annotation(
+    "expose",
+    "ports of TCP and UDP",
+    Grammar("a list of PORT=tcp|udp:SERVICEPORT[:PROXY][:PROXY], with commas between", ANYTHING.parse),
+    prefix=OWN_PREFIX,
+)
+"""Ports that the proxies open for the Service, of those that `--expose-ports` gives to its namespace."""
+
+_LONGEST_IDLE: Final = timedelta(days=365)
+
+
+def _idle(text: str) -> timedelta:
+    found = duration(text)
+    if not timedelta(seconds=1) <= found <= _LONGEST_IDLE:
+        raise InvalidValueError("a duration is below one second or above one year")
+    return found
+
+
+_IDLE: Final = Grammar("a duration from one second on, such as 90s or 2h", _idle)
+_IDLE_TIMEOUTS: Final = {
+    Transport.TCP: Annotation("tcp-idle-timeout", "ports of TCP and UDP", _IDLE, "1h", prefix=OWN_PREFIX),
+    Transport.UDP: Annotation("udp-idle-timeout", "ports of TCP and UDP", _IDLE, "60s", prefix=OWN_PREFIX),
+}
+
+ANNOTATIONS: Final[tuple[AnyAnnotation, ...]] = (
+    HEALTH_CHECK,
+    MAX_REQUESTS,
+    MAX_CONNECTIONS,
+    EXTERNAL_HOST,
+    EXPOSE,
+    *_IDLE_TIMEOUTS.values(),
+)
 _BY_NAME: Final[Mapping[str, AnyAnnotation]] = {each.full_name: each for each in ANNOTATIONS}
 
 
@@ -114,6 +146,11 @@ def service_settings(annotations: Mapping[str, str], report: Report) -> ServiceS
         max_requests=_read(MAX_REQUESTS, annotations, report),
         max_connections=_read(MAX_CONNECTIONS, annotations, report),
     )
+
+
+def idle_timeout(annotations: Mapping[str, str], transport: Transport, report: Report) -> timedelta | None:
+    """Time without a byte or a datagram after which a connection or session ends; None: that of all ports."""
+    return _read(_IDLE_TIMEOUTS[transport], annotations, report)
 
 
 def sends_outside_name(annotations: Mapping[str, str]) -> bool:

@@ -7,7 +7,8 @@ from typing import Final
 from xds.kube.objects import ConfigMap
 from xds.problems.problem import Key
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy, RequestHeaders
-from xds.translate.nginx.configmap import access, access_log, headers, observation, tls, traffic
+from xds.translate.layer4.options import STREAM_DEFAULTS, StreamDefaults
+from xds.translate.nginx.configmap import access, access_log, headers, observation, streams, tls, traffic
 from xds.translate.nginx.configmap.key import AnyKey
 from xds.translate.nginx.configmap.reader import ConfigReader, Report
 from xds.translate.nginx.configmap.registry import KEYS
@@ -35,12 +36,14 @@ class NginxConfig:
     Attributes:
         defaults: As in AnnotationReader.
         closing: Keys that ask for a protection which can't be had, so that all paths answer 503.
-        listeners: The policy of all listeners.
+        listeners: The policy of all listeners of HTTP.
+        streams: The treatment of TCP and UDP.
     """
 
     defaults: Mapping[str, str] = field(default_factory=lambda: NO_DEFAULTS)
     closing: tuple[str, ...] = ()
     listeners: ListenerPolicy = OWN_LISTENERS
+    streams: StreamDefaults = STREAM_DEFAULTS
 
 
 def read_config(
@@ -74,7 +77,7 @@ def read_config(
         blocked=access.blocked(reader, max_regex_size),
         access_log=access_log.policy(reader, max_regex_size),
     )
-    return NginxConfig(base | dict(_defaults(reader)), reader.closing, policy)
+    return NginxConfig(base | dict(_defaults(reader)), reader.closing, policy, streams.stream_defaults(reader))
 
 
 def asks_protection(names: Set[str], data: Mapping[str, str]) -> bool:

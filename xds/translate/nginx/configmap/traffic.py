@@ -8,10 +8,8 @@ from xds.traffic.listeners import BackendConnections, ListenerPolicy
 from xds.translate.nginx.annotation import Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.configmap.grammars import DURATION, SECONDS
 from xds.translate.nginx.configmap.key import (
-    LAYER_4,
     ConfigKey,
     Section,
-    not_yet,
     of_annotations,
     refused,
     without_effect,
@@ -134,15 +132,6 @@ KEYS: Final = (
         "requests are counted by the client's address alone",
         "Remove the key, or count in front of the proxies.",
         limit_conn_zone_variable="$binary_remote_addr",
-    ),
-    *not_yet(
-        _SECTION,
-        LAYER_4,
-        proxy_stream_timeout="600s",
-        proxy_stream_responses="1",
-        proxy_stream_next_upstream="true",
-        proxy_stream_next_upstream_timeout="600s",
-        proxy_stream_next_upstream_tries="3",
     ),
 )
 

@@ -67,6 +67,19 @@
 {{- with $values.nginxConfigMap }}
 - {{ printf "--nginx-configmap=%s" . | toYaml }}
 {{- end }}
+{{- range $key := list "tcp" "udp" }}
+{{- with include "xds-ingress.servicesConfigMap" (dict "root" $ "key" $key) }}
+- {{ printf "--%s-services-configmap=%s" $key . | toYaml }}
+{{- end }}
+{{- end }}
+{{- range $values.exposePorts }}
+- --expose-ports={{ . }}
+{{- end }}
+# Those of the fleet's Pods: Envoy's admin and stats ports, and that of `xds authz`.
+- --reserved-ports={{ include "xds-ingress.reservedPorts" . }}
+{{- if $values.sslPassthrough }}
+- --enable-ssl-passthrough
+{{- end }}
 {{- with $values.hostOwnership }}
 - --host-ownership={{ . }}
 {{- end }}

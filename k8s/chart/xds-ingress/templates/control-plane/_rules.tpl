@@ -37,6 +37,22 @@ subjects:
     namespace: {{ .root.Release.Namespace | toYaml }}
 {{- end -}}
 
+{{/* The names of the ConfigMaps that flags name, by namespace, in JSON. */}}
+{{- define "xds-ingress.configMapNames" -}}
+{{- $names := dict -}}
+{{- $flags := list .Values.controlPlane.nginxConfigMap -}}
+{{- range $key := list "tcp" "udp" -}}
+{{- $flags = append $flags (include "xds-ingress.servicesConfigMap" (dict "root" $ "key" $key)) -}}
+{{- end -}}
+{{- range $flags -}}
+{{- $parts := . | replace "$(POD_NAMESPACE)" $.Release.Namespace | splitList "/" -}}
+{{- if eq (len $parts) 2 -}}
+{{- $_ := set $names (first $parts) (append (get $names (first $parts) | default list) (last $parts) | uniq) -}}
+{{- end -}}
+{{- end -}}
+{{- $names | toJson -}}
+{{- end -}}
+
 {{/* The metadata of a cluster-scoped object. Arguments: root, component, name. */}}
 {{- define "xds-ingress.clusterMetadata" -}}
 name: {{ .name | toYaml }}

@@ -117,6 +117,17 @@ request is answered 503 while Envoy drains. Not part of readiness: without it, h
       {{- if $values.hostPorts.enabled }}
       hostPort: {{ $values.hostPorts.https }}
       {{- end }}
+    {{- if $values.hostPorts.enabled }}
+    # Of layer 4 only here: a list of ports for information alone would replace all Pods with each new port.
+    {{- range $key := list "tcp" "udp" }}
+    {{- range $number, $_ := get $.Values $key | default dict }}
+    - name: {{ $key }}-{{ $number }}
+      containerPort: {{ $number }}
+      hostPort: {{ $number }}
+      protocol: {{ upper $key }}
+    {{- end }}
+    {{- end }}
+    {{- end }}
     - name: stats
       containerPort: {{ $values.statsPort }}
   # 200 when Envoy has its listeners from the control plane. There is no liveness probe: Envoy has a watchdog of its
@@ -129,8 +140,13 @@ request is answered 503 while Envoy drains. Not part of readiness: without it, h
   lifecycle:
     preStop:
       exec:
-        # Seconds until the load balancer has noticed, and Envoy's admin port.
-        command: [bash, /etc/drain/drain.sh, {{ $values.drainSeconds | quote }}, {{ $values.adminPort | quote }}]
+        # Seconds until the load balancer has noticed, Envoy's admin port, and its port for HTTPS.
+        command:
+          - bash
+          - /etc/drain/drain.sh
+          - {{ $values.drainSeconds | quote }}
+          - {{ $values.adminPort | quote }}
+          - {{ $values.containerPorts.https | quote }}
   resources:
     {{- toYaml $values.resources | nindent 4 }}
   securityContext:

@@ -20,10 +20,10 @@ spec:
   {{- with $values.dnsPolicy | default (ternary "ClusterFirstWithHostNet" "" $values.hostNetwork) }}
   dnsPolicy: {{ . }}
   {{- end }}
-  # The longest that a request (a download, a WebSocket) may go on after its Pod was deleted.
+  # The longest that a request (a download, a WebSocket) or a connection of layer 4 may go on after its Pod was deleted.
   terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
   securityContext:
-    {{- toYaml $values.podSecurityContext | nindent 4 }}
+    {{- include "xds-ingress.fleetSecurityContext" . | nindent 4 }}
   {{- with include "xds-ingress.scheduling" $about | trim }}
   {{- . | nindent 2 }}
   {{- end }}

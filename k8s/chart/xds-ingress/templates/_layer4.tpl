@@ -1,0 +1,99 @@
+{{/* The ports of layer 4 at the fleet's Service, in JSON: those of the values tcp and udp, then fleet.service.extraPorts. */}}
+{{- define "xds-ingress.layer4ServicePorts" -}}
+{{- $ports := list -}}
+{{- range $protocol := list "TCP" "UDP" -}}
+{{- $key := lower $protocol -}}
+{{- range $number, $_ := get $.Values $key | default dict -}}
+{{- $port := dict "name" (printf "%s-%s" $key $number) "port" (atoi $number) "targetPort" (atoi $number) "protocol" $protocol -}}
+{{- with get (get $.Values.fleet.service.nodePorts $key | default dict) $number -}}
+{{- $_ := set $port "nodePort" (int .) -}}
+{{- end -}}
+{{- $ports = append $ports $port -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.fleet.service.extraPorts -}}
+{{- $ports = append $ports (merge (dict) . (dict "targetPort" .port "protocol" "TCP")) -}}
+{{- end -}}
+{{- $ports | toJson -}}
+{{- end -}}
+
+{{/* The ports of layer 4 at a Service, in YAML. Arguments: ports, protocols. */}}
+{{- define "xds-ingress.portsOf" -}}
+{{- range .ports }}
+{{- if has .protocol $.protocols }}
+- name: {{ .name | toYaml }}
+  port: {{ .port | int }}
+  targetPort: {{ .targetPort | int }}
+  protocol: {{ .protocol }}
+  {{- with .nodePort }}
+  nodePort: {{ . | int }}
+  {{- end }}
+  {{- with .appProtocol }}
+  appProtocol: {{ toYaml . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* What a NetworkPolicy opens for layer 4, in YAML: the ports of Envoy, and the ranges of controlPlane.exposePorts. */}}
+{{- define "xds-ingress.layer4Policy" -}}
+{{- $seen := dict -}}
+{{- range include "xds-ingress.layer4ServicePorts" . | fromJsonArray }}
+{{- $port := printf "%d/%s" (int .targetPort) .protocol }}
+{{- if not (hasKey $seen $port) }}
+- port: {{ .targetPort | int }}
+  protocol: {{ .protocol }}
+{{- end }}
+{{- $_ := set $seen $port true }}
+{{- end }}
+{{- range .Values.controlPlane.exposePorts }}
+{{- $ports := regexFind "^[0-9-]+" . | splitList "-" }}
+{{- $protocol := regexFind "/(tcp|udp)=" . | trimPrefix "/" | trimSuffix "=" | upper }}
+{{- range ternary (list $protocol) (list "TCP" "UDP") (ne $protocol "") }}
+- port: {{ first $ports | int }}
+  {{- if ne (first $ports) (last $ports) }}
+  endPort: {{ last $ports | int }}
+  {{- end }}
+  protocol: {{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The ConfigMap of --tcp-services-configmap or --udp-services-configmap, as the flag has it; "" is none. Arguments: root,
+key ("tcp" or "udp"). */}}
+{{- define "xds-ingress.servicesConfigMap" -}}
+{{- if get .root.Values .key -}}
+{{- printf "$(POD_NAMESPACE)/%s-%s" (include "xds-ingress.fullname" .root) .key -}}
+{{- else -}}
+{{- get .root.Values.controlPlane (printf "%sServicesConfigMap" .key) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* TCP ports that nobody may claim, separated by commas: those of the fleet's Pods, and controlPlane.reservedPorts. */}}
+{{- define "xds-ingress.reservedPorts" -}}
+{{- $fleet := .Values.fleet -}}
+{{- $own := list (int $fleet.adminPort) (int $fleet.statsPort) -}}
+{{- if .Values.authz.enabled -}}
+{{- $own = append $own 18003 -}}
+{{- end -}}
+{{- range .Values.controlPlane.reservedPorts -}}
+{{- $own = append $own (int .) -}}
+{{- end -}}
+{{- uniq $own | join "," -}}
+{{- end -}}
+
+{{/* The security context of the fleet's Pods, with the right to ports below 1024. In the network of a node, the kubelet
+rejects the sysctl: https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls */}}
+{{- define "xds-ingress.fleetSecurityContext" -}}
+{{- $context := .Values.fleet.podSecurityContext | default dict -}}
+{{- $sysctls := $context.sysctls | default list -}}
+{{- $names := list -}}
+{{- range $sysctls -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- $start := "net.ipv4.ip_unprivileged_port_start" -}}
+{{- if and .Values.fleet.lowPorts (not .Values.fleet.hostNetwork) (not (has $start $names)) -}}
+{{- $sysctls = append $sysctls (dict "name" $start "value" "0") -}}
+{{- end -}}
+{{- toYaml (merge (dict) (ternary (dict "sysctls" $sysctls) (dict) (gt (len $sysctls) 0)) $context) -}}
+{{- end -}}

@@ -1,0 +1,195 @@
+"""The entries of ingress-nginx's ConfigMaps of TCP and UDP ports, as ingress-nginx reads them.
+
+Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/internal/ingress/controller/controller.go
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from xds.kube.objects import ConfigMap, Service
+from xds.migrate.controller import Controller
+from xds.migrate.verdict import Verdict
+from xds.problems.field_path import MapKey
+from xds.problems.problem import Key, Problem
+from xds.traffic.layer4 import Transport
+from xds.translate.layer4.claims import ClaimState, PortClaim
+
+_OWN_PORTS: Final[Mapping[str, int]] = {
+    "http-port": 80,
+    "https-port": 443,
+    "ssl-passthrough-proxy-port": 442,
+    "healthz-port": 10254,
+    "default-server-port": 8181,
+    "profiler-port": 10245,
+    "status-port": 10246,
+    "stream-port": 10247,
+}
+"""Flags of ports that ingress-nginx leaves out of both ConfigMaps, with their defaults."""
+
+_NUMBER: Final = re.compile("[-+]?[0-9]+")
+
+MAX_PORT: Final = 65535
+
+
+class Today(StrEnum):
+    """What becomes of an entry in ingress-nginx."""
+
+    SERVED = "served"
+    LEFT_OUT = "left out"
+    BLOCKS = "blocks"
+    """nginx refuses its whole configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortEntry:
+    """An entry.
+
+    Attributes:
+        key: The port, as written.
+        value: The Service and its port, as written.
+        today: In ingress-nginx.
+        why: Why ingress-nginx doesn't serve the entry; empty for one that is served.
+        claim: What becomes of the entry here.
+        reads_real_ip: Whether ingress-nginx takes the client's address from the PROXY protocol header.
+    """
+
+    transport: Transport
+    key: str
+    value: str
+    today: Today
+    why: str
+    claim: PortClaim | None
+    reads_real_ip: bool = False
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the entry is served here."""
+        return self.claim is not None and self.claim.state is ClaimState.SERVED
+
+
+@dataclass(frozen=True, slots=True)
+class EntryVerdict:
+    """The verdict on an entry. The other attributes are those of AnnotationVerdict."""
+
+    entry: PortEntry
+    verdict: Verdict
+    text: str = ""
+    remedy: str = ""
+
+
+def entries(
+    transport: Transport,
+    config_map: ConfigMap,
+    claims: Iterable[PortClaim],
+    controller: Controller,
+    service: Callable[[Key], Service | None],
+    *,
+    reads_real_ip: bool,
+) -> Iterator[PortEntry]:
+    """The entries of a ConfigMap, by port.
+
+    Args:
+        transport: Of the ConfigMap.
+        config_map: The ConfigMap.
+        claims: Of the ConfigMap, by the translation.
+        controller: Of ingress-nginx.
+        service: Returns a Service of the input, or its stand-in.
+        reads_real_ip: Whether ingress-nginx takes the client's address from the PROXY protocol header.
+    """
+    of_protocol = (claim for claim in claims if claim.port is None or claim.port.transport is transport)
+    by_key = {claim.field.parts[-1]: claim for claim in of_protocol}
+    for key, value in sorted((config_map.data or {}).items(), key=lambda item: (_number(item[0]) or 0, item[0])):
+        today, why = _today(transport, key, value, controller, service)
+        yield PortEntry(transport, key, value, today, why, by_key.get(MapKey(key)), reads_real_ip)
+
+
+def entry_verdicts(found: Iterable[PortEntry], problems: Iterable[Problem]) -> Iterator[EntryVerdict]:
+    """The verdict on each entry of a ConfigMap.
+
+    Args:
+        found: The entries.
+        problems: Of the ConfigMap, by the translation.
+    """
+    complaints: dict[str, list[Problem]] = {}
+    for each in problems:
+        match each.field.parts:
+            case ("data", MapKey(name), *_):
+                complaints.setdefault(name, []).append(each)
+    for entry in found:
+        told = complaints.get(entry.key, [])
+        text = "; ".join(dict.fromkeys(each.message for each in told))
+        remedy = " ".join(dict.fromkeys(each.remedy for each in told if each.remedy))
+        yield _verdict(entry, text, remedy)
+
+
+def _verdict(entry: PortEntry, text: str, remedy: str) -> EntryVerdict:
+    if entry.today is Today.SERVED:
+        verdict = Verdict.EXACT if entry.is_served else Verdict.REFUSED
+        return EntryVerdict(entry, verdict, text, remedy)
+    if entry.is_served:
+        return EntryVerdict(entry, Verdict.APPROXIMATE, f"ingress-nginx doesn't serve the entry: {entry.why}", remedy)
+    return EntryVerdict(entry, Verdict.EXACT, f"served neither there nor here: {text or entry.why}", remedy)
+
+
+def port_config_maps(controller: Controller) -> dict[Transport, Key]:
+    """The ConfigMaps of ports that the controller's flags name."""
+    named = ((transport, controller.key_of(f"{transport}-services-configmap")) for transport in Transport)
+    return {transport: key for transport, key in named if key}
+
+
+class NamedPort(NamedTuple):
+    """A port of a Service as an entry names the port: by number or name."""
+
+    service: Key
+    transport: Transport
+    port: str
+
+
+def named_services(transport: Transport, config_map: ConfigMap) -> Iterator[NamedPort]:
+    """The port of a Service that each entry names."""
+    for value in (config_map.data or {}).values():
+        reference, _, rest = value.strip().partition(":")
+        namespace, _, name = reference.partition("/")
+        port = rest.partition(":")[0].strip()
+        if namespace and name and "/" not in name and port:
+            yield NamedPort(Key(namespace, name), transport, port)
+
+
+def _today(
+    transport: Transport, key: str, value: str, controller: Controller, service: Callable[[Key], Service | None]
+) -> tuple[Today, str]:
+    number = _number(key)
+    if number is None:
+        return Today.LEFT_OUT, "the key is not a number"
+    if number in {_number(controller.flags.get(flag, "")) or own for flag, own in _OWN_PORTS.items()}:
+        return Today.LEFT_OUT, f"port {number} is one of ingress-nginx's own"
+    if why := _why_unusable(transport, value, service):
+        return Today.LEFT_OUT, why
+    if not 0 < number <= MAX_PORT:
+        return Today.BLOCKS, f"nginx can't listen on port {number}"
+    return Today.SERVED, ""
+
+
+def _why_unusable(transport: Transport, value: str, service: Callable[[Key], Service | None]) -> str:
+    """Why ingress-nginx finds no port of a Service; empty if there is one."""
+    reference, colon, rest = value.partition(":")
+    namespace, _, name = reference.partition("/")
+    if not colon or not namespace or not name or "/" in name:
+        return "the value is not NAMESPACE/SERVICE:PORT"
+    found = service(Key(namespace, name))
+    if found is None:
+        return f"Service {namespace}/{name} doesn't exist"
+    port = rest.partition(":")[0]
+    number = _number(port)
+    has_port = any(
+        each.protocol == transport.upper() and (each.name == port if number is None else each.port == number)
+        for each in found.spec.ports or ()
+    )
+    return "" if has_port else f"Service {namespace}/{name} has no {transport.upper()} port {port}"
+
+
+def _number(text: str) -> int | None:
+    return int(text) if _NUMBER.fullmatch(text) else None

@@ -1,0 +1,1 @@
+"""Layer 4: ports of TCP and UDP, and the connections that are passed on undecrypted."""

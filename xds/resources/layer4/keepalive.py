@@ -1,0 +1,23 @@
+"""Probes of silent TCP connections."""
+
+from functools import cache
+from typing import Final
+
+from xds.envoyapi.messages import TcpKeepalive
+
+KEEPALIVE_SECONDS: Final = 300
+KEEPALIVE_INTERVAL_SECONDS: Final = 30
+KEEPALIVE_PROBES: Final = 5
+"""A connection whose other side is gone without a word ends after 300 + 5 * 30 seconds: a node that dies sends no FIN,
+and neither a client nor an endpoint would ever notice.
+"""
+
+
+@cache
+def tcp_keepalive() -> TcpKeepalive:
+    """For both sides of a proxy. Linux probes after two hours, and only where a program asks for probes."""
+    return TcpKeepalive(
+        keepalive_probes=KEEPALIVE_PROBES,
+        keepalive_time=KEEPALIVE_SECONDS,
+        keepalive_interval=KEEPALIVE_INTERVAL_SECONDS,
+    )
