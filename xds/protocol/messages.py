@@ -102,7 +102,7 @@ class Rejection:
         blamed: The part of `resources` known to be rejected for its own sake: named in the message, or sent alone.
         unbound: Names of blamed listeners whose port the machine of the proxy doesn't give. The versions are not at
             fault.
-        is_repeated: Whether listeners that the proxy could not bind were sent again, and failed as before.
+        is_repeated: Whether nothing but listeners that were sent again failed, and as before.
     """
 
     version: str

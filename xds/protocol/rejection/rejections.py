@@ -135,10 +135,10 @@ class Rejections:
         }
         suspects = {name: base for name, base in bases.items() if name not in blamed and name not in accepted}
         suspects = {name: base for name, base in suspects.items() if subscription.covers(name)}
+        is_repeated = bool(repeated) and repeated == blamed and not suspects
         if suspects:
             again = {name for name, base in suspects.items() if self._must_be_sent_again(name, base, served.get(name))}
             self.bisection.begin({name: suspects[name] for name in again})
-        is_repeated = bool(repeated) and repeated == bases.keys()
         return Blame(tuple((name, versions[name]) for name in sorted(blamed)), frozenset(unbound), is_repeated)
 
     def retry(
