@@ -135,7 +135,8 @@ def test_an_invalid_url_is_wrong_usage(
     server.do(*services("web"), shop("web"))
     source = ["--server", server.target] if where == "server" else ["--from", str(folder)]
     assert run(["explain", "gopher://example.com/", *source]) == 2
-    line = "xds: 'gopher://example.com/' is neither an http:// nor an https:// URL; see 'xds explain --help'\n"
+    schemes = "http://, https://, tls://, tcp:// or udp://"
+    line = f"xds: 'gopher://example.com/' is no URL of {schemes}; see 'xds explain --help'\n"
     assert capfd.readouterr() == ("", line)
 
 

@@ -18,17 +18,32 @@ from typing import Any
 import pytest
 
 from tests.support.debug_server import ThreadedDebugServer, services, type_status
-from tests.support.objects import certificate, ingress, ingress_class, manifest, path, rule, secret, slice_of, tls
+from tests.support.objects import (
+    certificate,
+    config_map,
+    ingress,
+    ingress_class,
+    manifest,
+    path,
+    rule,
+    secret,
+    slice_of,
+    tls,
+)
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
+from xds.problems.problem import Key
 from xds.protocol.messages import Node, Rejection, Variant
 from xds.protocol.status import DeliveryState, OutOfSync
 from xds.protocol.stuck import Stuck, StuckReason
 from xds.server.debug.messages import ProxyDelivery
 from xds.snapshot.resource import ResourceType
+from xds.traffic.layer4 import Transport
+from xds.translate.layer4.options import Layer4Options
+from xds.translate.options import TranslateOptions
 
 DOCUMENTS = Path(__file__).parent / "json"
-TEXTS = frozenset({"outcome", "text", "why", "message", "remedy", "claim", "attention"})
+TEXTS = frozenset({"outcome", "text", "why", "message", "remedy", "claim", "attention", "role", "rejection"})
 """Keys of values that are for people."""
 
 
@@ -161,6 +176,18 @@ def test_why_ingress_of_an_ingress_that_is_held(server: ThreadedDebugServer, cap
     server.do(*services("web"), ingress_class(), ingress("shop", rule("a.test", path("/"))))
     server.do(ingress_class("envoy", "example.com/other"))
     check("why-ingress-held", capfd, "why", "ingress", "default/shop", "--server", server.target)
+
+
+def test_ports_and_their_objects(capfd: pytest.CaptureFixture[str]) -> None:
+    translate = TranslateOptions(layer4=Layer4Options({Transport.TCP: Key("edge", "tcp")}))
+    entries = {"9000": "default/web:80", "9001": "default/gone:1", "09000": "default/web:80"}
+    with ThreadedDebugServer(translate=translate) as server:
+        server.do(config_map("tcp", ns="edge", **entries), *services("web"), slice_of("web", "10.0.0.1", ports=[80]))
+        connect_a_proxy_for_each_delivery_state(server)
+        check("ports", capfd, "ports", "--server", server.target)
+        check("explain-tcp", capfd, "explain", "tcp://a.test:9000", "--server", server.target)
+        check("why-configmap", capfd, "why", "configmap", "edge/tcp", "--server", server.target)
+        check("why-service", capfd, "why", "service", "default/web", "--server", server.target)
 
 
 def test_commands_on_a_folder(

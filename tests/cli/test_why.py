@@ -13,7 +13,8 @@ from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.objects import ingress, ingress_class, manifest, path, rule, service, slice_of
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.main import run
-from xds.cli.why import _ANNOTATION_STATUSES, _STATUSES
+from xds.cli.units import STATUSES
+from xds.cli.why import _ANNOTATION_STATUSES
 from xds.explain.annotations import AnnotationStatus
 from xds.explain.ingress import UnitStatus
 from xds.kube.objects import KubeObject
@@ -65,7 +66,7 @@ def test_a_closed_path_is_called_closed(tmp_path: Path, capfd: pytest.CaptureFix
 
 def test_each_status_of_a_part_has_a_name_for_clients() -> None:
     wire = {f"UNIT_STATUS_{each.name}": each.value for each in UnitStatus}
-    assert {pb.UnitStatus.Name(number): text for number, text in _STATUSES.items()} == wire
+    assert {pb.UnitStatus.Name(number): text for number, text in STATUSES.items()} == wire
 
 
 def test_why_ingress_on_a_server_lists_proxies_out_of_sync(

@@ -43,7 +43,7 @@ def test_the_host_header_wins_over_the_url() -> None:
 @pytest.mark.parametrize(
     ("url", "method", "headers", "message"),
     [
-        ("ftp://a", "GET", (), "neither an http:// nor an https:// URL"),
+        ("ftp://a", "GET", (), "no URL of http://"),
         ("http:///x", "GET", (), "has no host"),
         ("", "GET", (), "has no host"),
         ("http://a:b/", "GET", (), "no valid port"),

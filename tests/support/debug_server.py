@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import grpc
 
@@ -29,6 +29,8 @@ from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
 from xds.translate.options import TranslateOptions
 
+DEFAULT_TRANSLATE: Final = TranslateOptions()
+
 
 class DebugServer:
     """A control plane as an asynchronous context manager. `target` is its address, for channels and `--server`."""
@@ -36,11 +38,14 @@ class DebugServer:
     health: Health
 
     def __init__(
-        self, tls: ServerTls | None = None, interceptors: "Sequence[grpc.aio.ServerInterceptor[Any, Any]]" = ()
+        self,
+        tls: ServerTls | None = None,
+        interceptors: "Sequence[grpc.aio.ServerInterceptor[Any, Any]]" = (),
+        translate: TranslateOptions = DEFAULT_TRANSLATE,
     ) -> None:
         self._tls = tls
         self._interceptors = interceptors
-        self.pipeline = Pipeline(KubeState(), TranslateOptions(), ProxyOptions())
+        self.pipeline = Pipeline(KubeState(config_maps=translate.config_maps), translate, ProxyOptions())
         self.proxies: list[ProxyStatus] = []
         self.deliveries: list[ProxyDelivery] = []
         self.process = ProcessFacts()
@@ -92,9 +97,12 @@ class ThreadedDebugServer:
     """A DebugServer in a thread, for blocking tests."""
 
     def __init__(
-        self, tls: ServerTls | None = None, interceptors: "Sequence[grpc.aio.ServerInterceptor[Any, Any]]" = ()
+        self,
+        tls: ServerTls | None = None,
+        interceptors: "Sequence[grpc.aio.ServerInterceptor[Any, Any]]" = (),
+        translate: TranslateOptions = DEFAULT_TRANSLATE,
     ) -> None:
-        self.server = DebugServer(tls, interceptors)
+        self.server = DebugServer(tls, interceptors, translate)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 

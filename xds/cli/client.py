@@ -182,6 +182,15 @@ class Client:
             response: pb.WhyIngressResponse = self._stub.WhyIngress(request, timeout=ANSWER_TIMEOUT_SECONDS)
             return response
 
+    def why_object(self, request: pb.WhyObjectRequest) -> pb.WhyObjectResponse:
+        with self._explained():
+            response: pb.WhyObjectResponse = self._stub.WhyObject(request, timeout=ANSWER_TIMEOUT_SECONDS)
+            return response
+
+    def ports(self) -> list[pb.Port]:
+        with self._explained():
+            return list(self._stub.ListPorts(pb.ListPortsRequest(), timeout=ANSWER_TIMEOUT_SECONDS).ports)
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:

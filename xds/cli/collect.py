@@ -23,6 +23,7 @@ from xds.cli.help import Command
 from xds.cli.ingresses import STATES, ingress_data
 from xds.cli.options import FILE, Failed, Server, plain_option, server_option, warn
 from xds.cli.output import problem_data, resource_data, revision_data, size
+from xds.cli.ports import port_data
 from xds.cli.proxies import proxy_data
 from xds.cli.scrub import scrub, scrub_text
 from xds.cli.status import certificate_data, status_data
@@ -39,6 +40,7 @@ strangers.
 
 status.json        replicas, source, leader, figures, certificates that end soon, and states that need attention
 ingresses.json     Ingresses with state, hosts, addresses and counts of problems
+ports.json         ports of TCP and UDP that ConfigMaps and Services ask for, with state and endpoints
 problems.json      problems with remedies
 proxies.json       connected proxies of all replicas: versions sent, acknowledged and rejected
 snapshot.json      the resources of the newest revision
@@ -164,6 +166,7 @@ def _versions(client: Client) -> str:
 PARTS: Final[Mapping[str, Part]] = {
     "status.json": _status,
     "ingresses.json": _ingresses,
+    "ports.json": lambda client: _json([port_data(each) for each in client.ports()]),
     "problems.json": lambda client: _json([problem_data(each) for each in client.problems()]),
     "proxies.json": _proxies,
     "snapshot.json": _snapshot,

@@ -10,7 +10,7 @@ from xds.cli.output import object_name
 from xds.cli.text import printable
 from xds.server.debug.brief import short_type
 
-Response: TypeAlias = pb.ExplainResponse | pb.WhyIngressResponse
+Response: TypeAlias = pb.ExplainResponse | pb.WhyIngressResponse | pb.WhyObjectResponse
 
 _STATE_TEXTS: Final = {
     pb.DELIVERY_STATE_SYNCED: "in sync",

@@ -1,7 +1,7 @@
 """`xds explain`."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.text import Text
@@ -16,10 +16,23 @@ from xds.cli.options import Server, argument, exit_code_option, output_option, p
 from xds.cli.output import object_name, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
 from xds.controlplane.pipeline import Pipeline
+from xds.explain.layer4 import connection_facts, explain_connection
+from xds.explain.layer4_question import layer4_question
 from xds.explain.narration import explain_now
 from xds.explain.url import QuestionError, question
 from xds.server.debug.brief import shown_routes
 from xds.server.debug.explanation_messages import explain_response
+from xds.server.debug.layer4_messages import connection_response
+
+CONNECTIONS: Final = {
+    pb.CONNECTION_FORWARDED: "forwarded",
+    pb.CONNECTION_TERMINATED: "terminated",
+    pb.CONNECTION_CLOSED: "closed",
+    pb.CONNECTION_REFUSED: "refused",
+}
+"""Values in JSON. Scripts depend on them."""
+
+_REACHED: Final = (pb.CONNECTION_FORWARDED, pb.CONNECTION_TERMINATED)
 
 
 class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
@@ -40,6 +53,7 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
         "xds explain https://shop.example.com/cart",
         "xds explain http://10.0.0.1/ -H 'Host: shop.example.com' --method POST",
         "xds explain shop.localhost/ --from k8s/demo",
+        "xds explain tcp://db.example.com:5432",
     ],
 )
 @argument("url")
@@ -80,8 +94,10 @@ def explain(
     The SNI is the URL's host, as with curl, and the path is sent as typed. The port of the URL counts for the Host
     header only. With --from, no server is needed; then give the flags of `xds serve` that influence the answer.
 
+    tcp://HOST:PORT and udp://HOST:PORT explain the end of connections, or of datagrams, to a port that proxies bind.
+
     With --exit-code, the exit code is 0 for a status below 400: a backend answers, Envoy redirects, or an annotation
-    has a fixed answer. It is 1 for every other status, such as 404 and 503, and for a closed connection.
+    has a fixed answer. It is 1 for every other status, such as 404 and 503, and for a closed or refused connection.
     """
     asked = pb.ExplainRequest(url=url, method=method, headers=headers, source=source_address)
     source = server_or_manifests(server, from_, traffic)
@@ -94,12 +110,15 @@ def explain(
 
 
 def answers(response: pb.ExplainResponse) -> bool:
-    """Whether the status is none of an error, as for `curl --fail`."""
-    return 0 < response.status < 400
+    """Whether the status is none of an error, as for `curl --fail`, or a connection reaches Service or proxy."""
+    return 0 < response.status < 400 or response.connection in _REACHED
 
 
 def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse:
     try:
+        is_plain = asked.method == "GET" and not asked.headers
+        if about := layer4_question(asked.url, is_plain=is_plain):
+            return connection_response(explain_connection(connection_facts(pipeline.state_reader, about)))
         headers = [(each.name, each.value) for each in asked.headers]
         request = question(asked.url, asked.method, headers, asked.source)
     except QuestionError as error:
@@ -108,10 +127,10 @@ def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse
 
 
 def _tree(asked: pb.ExplainRequest, response: pb.ExplainResponse, *, online: bool) -> Tree:
-    colour = "green" if response.status in (200, 204, 308) else "red"
-    tree = Tree(
-        Text.assemble(printable(f"{asked.method} {asked.url}"), "\n", (printable(response.outcome), f"bold {colour}"))
-    )
+    is_good = response.status in (200, 204, 308) or response.connection in _REACHED
+    title = asked.url if response.connection else f"{asked.method} {asked.url}"
+    outcome = (printable(response.outcome), f"bold {'green' if is_good else 'red'}")
+    tree = Tree(Text.assemble(printable(title), "\n", outcome))
     for step in response.steps:
         branch = tree.add(Text.assemble((f"{step.stage}: ", "bold"), printable(step.text)))
         if step.objects:
@@ -140,6 +159,7 @@ def _routes(routes: Iterable[pb.TriedRoute]) -> Iterator[Text]:
 def _data(response: pb.ExplainResponse) -> dict[str, Any]:
     return {
         "status": response.status,
+        "connection": CONNECTIONS.get(response.connection),
         "outcome": response.outcome,
         "location": response.location,
         "cluster": response.cluster,

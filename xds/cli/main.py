@@ -42,10 +42,11 @@ SECTIONS: Final = {
     "Questions to a control plane": {
         "status": Entry("xds.cli.status:status", "Show control plane, fleet and Ingresses on one screen."),
         "ingresses": Entry("xds.cli.ingresses:ingresses", "List Ingresses, with state, hosts, addresses and problems."),
+        "ports": Entry("xds.cli.ports:ports", "List ports of TCP and UDP, with Service, endpoints and state."),
         "proxies": Entry("xds.cli.proxies:proxies", "List connected Envoys, with versions and rejections."),
         "problems": Entry("xds.cli.problems:problems", "List problems of objects, with remedies."),
-        "explain": Entry("xds.cli.explain:explain", "Explain the answer to a request."),
-        "why": Entry("xds.cli.why:why", "Explain the state of an Ingress."),
+        "explain": Entry("xds.cli.explain:explain", "Explain the answer to a request, or the end of a connection."),
+        "why": Entry("xds.cli.why:why", "Explain the state of an Ingress, Service or ConfigMap."),
         "snapshot": Entry(
             "xds.cli.snapshot:snapshot", "Show, compare and watch the resources that proxies should have."
         ),

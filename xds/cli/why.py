@@ -1,4 +1,4 @@
-"""`xds why ingress`."""
+"""`xds why`, and `xds why ingress`."""
 
 from typing import Any, Final
 
@@ -15,6 +15,8 @@ from xds.cli.offline import server_or_manifests, server_or_manifests_options
 from xds.cli.options import Failed, Server, argument, exit_code_option, output_option
 from xds.cli.output import age, iso, object_name, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
+from xds.cli.units import ACCEPTANCES, COLOURS, unit_data, unit_text
+from xds.cli.why_object import configmap, service
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.ingress import explain_ingress
 from xds.explain.ingress_facts import ingress_facts
@@ -24,36 +26,12 @@ from xds.problems.text import shown
 from xds.server.debug.explanation_messages import why_ingress_response
 from xds.translate.nginx.annotation import PREFIX
 
-_STATUSES: Final = {
-    pb.UNIT_STATUS_SERVED: "served",
-    pb.UNIT_STATUS_SAME: "same",
-    pb.UNIT_STATUS_NO_ENDPOINTS: "no endpoints",
-    pb.UNIT_STATUS_BROKEN: "broken",
-    pb.UNIT_STATUS_SHADOWED: "shadowed",
-    pb.UNIT_STATUS_LEFT_OUT: "left out",
-    pb.UNIT_STATUS_CLOSED: "closed",
-}
-"""Values in JSON and in the tree. Scripts depend on them, and on those of `_ANNOTATION_STATUSES` and `_ACCEPTANCES`."""
-
 _ANNOTATION_STATUSES: Final = {
     pb.ANNOTATION_STATUS_IN_EFFECT: "in effect",
     pb.ANNOTATION_STATUS_NO_DIFFERENCE: "no difference",
     pb.ANNOTATION_STATUS_CLOSES: "closes",
     pb.ANNOTATION_STATUS_NOT_USED: "not used",
 }
-_ACCEPTANCES: Final = {
-    pb.ACCEPTANCE_NOT_OURS: "not ours",
-    pb.ACCEPTANCE_ACCEPTED: "accepted",
-    pb.ACCEPTANCE_PARTLY: "partly accepted",
-    pb.ACCEPTANCE_NOT_SERVED: "refused",
-}
-
-_COLOURS: Final = {
-    pb.UNIT_STATUS_SERVED: "green",
-    pb.UNIT_STATUS_SAME: "green",
-    pb.UNIT_STATUS_NO_ENDPOINTS: "yellow",
-}
-"""Of accepted parts; all other statuses are red."""
 
 _ANNOTATION_COLOURS: Final = {
     pb.ANNOTATION_STATUS_IN_EFFECT: "green",
@@ -72,9 +50,13 @@ class Kinds(Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Kinds, examples=["xds why ingress default/shop"])
+@click.group(cls=Kinds, examples=["xds why ingress default/shop", "xds why service default/web"])
 def why() -> None:
     """Explain the state of an object."""
+
+
+why.add_command(configmap)
+why.add_command(service)
 
 
 @why.command(
@@ -125,7 +107,7 @@ def _tree(response: pb.WhyIngressResponse, *, online: bool) -> Tree:
     ours = "not ours" if response.acceptance == pb.ACCEPTANCE_NOT_OURS else "ours"
     tree.add(Text.assemble((f"{ours}: ", "bold"), response.claim))
     for unit in response.units:
-        tree.add(_unit_text(unit))
+        tree.add(unit_text(unit))
     if response.annotations:
         branch = tree.add(Text("annotations", "bold"))
         for annotation in response.annotations:
@@ -140,7 +122,7 @@ def _tree(response: pb.WhyIngressResponse, *, online: bool) -> Tree:
 
 
 def _heading(response: pb.WhyIngressResponse) -> Text:
-    good, total = sum(unit.status in _COLOURS for unit in response.units), len(response.units)
+    good, total = sum(unit.status in COLOURS for unit in response.units), len(response.units)
     colour = "green" if answers(response) else "yellow" if good else "red"
     dead = sum(unit.status == pb.UNIT_STATUS_NO_ENDPOINTS for unit in response.units)
     parts = f", {good} of {total} parts" if response.acceptance == pb.ACCEPTANCE_PARTLY else ""
@@ -148,18 +130,6 @@ def _heading(response: pb.WhyIngressResponse) -> Text:
     unchanged = f", unchanged for {age(response.since)}" if response.HasField("since") else ""
     acceptance = f"{_acceptance(response)}{parts}"
     return Text.assemble(object_name(response.ingress), ": ", (acceptance, f"bold {colour}"), unchanged)
-
-
-def _unit_text(unit: pb.Unit) -> Text:
-    endpoints = f", {unit.healthy_endpoints} healthy, {unit.draining_endpoints} draining"
-    counts = unit.healthy_endpoints or unit.draining_endpoints or not unit.why
-    facts = [f" → {unit.cluster}{endpoints if counts else ''}"] if unit.cluster else []
-    facts += [f": {unit.why}"] if unit.why else []
-    facts += [f", valid until {unit.expires.ToJsonString()[:10]}"] if unit.HasField("expires") else []
-    status = (_status(unit), _COLOURS.get(unit.status, "red"))
-    return Text.assemble(
-        (printable(unit.text), "bold"), " ", status, printable("".join(facts)), (f" ({unit.field})", "dim")
-    )
 
 
 def _annotation_text(annotation: pb.Annotation) -> Text:
@@ -177,24 +147,10 @@ def _data(response: pb.WhyIngressResponse) -> dict[str, Any]:
         "claim": response.claim,
         "held": Reason.WITHDRAWAL_HELD in response.claim,  # the claim names this problem of the IngressClass
         "since": iso(response, "since"),
-        "units": [_unit_data(unit) for unit in response.units],
+        "units": [unit_data(unit) for unit in response.units],
         "annotations": [_annotation_data(each) for each in response.annotations],
         "problems": [{**problem_data(each.problem), "since": iso(each, "since")} for each in response.problems],
         **delivery_data(response),
-    }
-
-
-def _unit_data(unit: pb.Unit) -> dict[str, Any]:
-    return {
-        "field": unit.field,
-        "text": unit.text,
-        "fate": _status(unit),
-        "why": unit.why,
-        "senior": reference_data(unit.senior) if unit.HasField("senior") else None,
-        "cluster": unit.cluster,
-        "healthy_endpoints": unit.healthy_endpoints,
-        "draining_endpoints": unit.draining_endpoints,
-        "expires": iso(unit, "expires"),
     }
 
 
@@ -204,8 +160,4 @@ def _annotation_data(annotation: pb.Annotation) -> dict[str, Any]:
 
 
 def _acceptance(response: pb.WhyIngressResponse) -> str:
-    return _ACCEPTANCES.get(response.acceptance, "unspecified")
-
-
-def _status(unit: pb.Unit) -> str:
-    return _STATUSES.get(unit.status, "unspecified")
+    return ACCEPTANCES.get(response.acceptance, "unspecified")

@@ -36,7 +36,9 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]], client: 
         QuestionError: no client can send such a request.
     """
     scheme, authority, target = _parts(url)
-    host, port = _host_and_port(authority, url)
+    host, port = host_and_port(authority, url)
+    if not host:
+        raise QuestionError(f"{shown(url)} has no host; write http://HOST/PATH")
     if method.upper() == "CONNECT":
         raise QuestionError("CONNECT opens a tunnel and has no path; choose another --method")
     headers = tuple((name.lower(), value.strip()) for name, value in headers)
@@ -46,16 +48,16 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]], client: 
         given.get("host", default),
         target,
         https=scheme == "https",
-        sni=_sni(host) if scheme == "https" else "",
+        sni=sni_of(host) if scheme == "https" else "",
         method=method,
         forwarded_proto=given.get("x-forwarded-proto"),
         headers=tuple(each for each in headers if each[0] not in ("host", "x-forwarded-proto")),
         has_content_type=given.get("content-type") != "",
-        client=_address(client),
+        client=address_of(client),
     )
 
 
-def _address(text: str) -> str:
+def address_of(text: str) -> str:
     """An address, of IPv4 also where it is written as one of IPv6."""
     try:
         found = ip_address(text) if text else None
@@ -69,16 +71,19 @@ def _parts(url: str) -> tuple[str, str, str]:
     scheme, authority, target = match.groups() if match else (None, "", "")
     scheme = (scheme or "http").lower()
     if scheme not in _DEFAULT_PORTS:
-        raise QuestionError(f"{shown(url)} is neither an http:// nor an https:// URL")
+        raise QuestionError(f"{shown(url)} is no URL of http://, https://, tls://, tcp:// or udp://")
     target = quote(target, safe="".join(map(chr, range(0x21, 0x7F))))
     return scheme, authority.rpartition("@")[2], target if target.startswith("/") else f"/{target}"
 
 
-def _host_and_port(authority: str, url: str) -> tuple[str, str]:
+def host_and_port(authority: str, url: str) -> tuple[str, str]:
+    """The host, as DNS knows it, and the port; both may be empty.
+
+    Raises:
+        QuestionError: the host is no name, or the port no number.
+    """
     host = without_port(authority)
     port = authority[len(host) + 1 :]
-    if not host:
-        raise QuestionError(f"{shown(url)} has no host; write http://HOST/PATH")
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise QuestionError(f"{shown(url)} has no valid port")
     if host.isascii():
@@ -101,7 +106,7 @@ def _headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def _sni(host: str) -> str:
+def sni_of(host: str) -> str:
     """The SNI for a host: without a dot at the end, and empty for an IP address.
 
     Source: https://www.rfc-editor.org/rfc/rfc6066#section-3

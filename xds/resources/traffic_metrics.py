@@ -44,13 +44,7 @@ def traffic_metrics(options: ProxyOptions) -> list[AccessLog]:
     if not options.traffic_metrics:
         return []
     config = StatsAccessLog(
-        stats_scope=Scope(
-            prefix=PREFIX,
-            sharing_name=PREFIX,
-            enable_eviction=True,
-            max_counters=MAX_COUNTERS,
-            max_histograms=MAX_HISTOGRAMS,
-        ),
+        stats_scope=scope(),
         counters=[
             StatsAccessLogCounter(stat=_stat("requests", code_class=f"%COALESCE({_CODE_CLASS})%xx"), value_fixed=1),
             StatsAccessLogCounter(stat=_stat("request_bytes"), value_format="%BYTES_RECEIVED%"),
@@ -63,6 +57,17 @@ def traffic_metrics(options: ProxyOptions) -> list[AccessLog]:
         ],
     )
     return [AccessLog(name="envoy.access_loggers.stats", typed_config=codec.pack(config), filter=_answered())]
+
+
+def scope() -> Scope:
+    """The scope of all metrics of traffic, which all listeners share."""
+    return Scope(
+        prefix=PREFIX,
+        sharing_name=PREFIX,
+        enable_eviction=True,
+        max_counters=MAX_COUNTERS,
+        max_histograms=MAX_HISTOGRAMS,
+    )
 
 
 def _answered() -> AccessLogFilter:

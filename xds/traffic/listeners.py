@@ -155,12 +155,17 @@ class AccessLogPolicy:
         text: The line, in Envoy's format; empty: that of the operator's flags.
         fields: The line as JSON, in place of `text`: keys, and values in Envoy's format.
         unlogged: Paths with their query whose requests are not logged.
+        has_connections: Whether connections of layer 4 are logged, likewise.
+        connection_text: The line of a connection of layer 4, in Envoy's format with names of fields in braces; braces
+            as text are doubled. Empty: as the operator's flags say.
     """
 
     is_on: bool = True
     text: str = ""
     fields: Headers = ()
     unlogged: tuple["HeaderPattern", ...] = ()
+    has_connections: bool = True
+    connection_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

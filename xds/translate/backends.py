@@ -200,7 +200,7 @@ def _port(ports: Iterable[ServicePort], wanted: IngressServiceBackend, transport
 
 def _port_list(service: Service, transport: str) -> str:
     ports = [f"{port.port} {port.name}".strip() for port in service.spec.ports or () if port.protocol == transport]
-    return shown(", ".join(ports)) if ports else "it has none"
+    return shown(", ".join(ports)) if ports else f"it has no {transport} port"
 
 
 def _external(

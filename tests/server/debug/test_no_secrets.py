@@ -14,12 +14,15 @@ from google.protobuf.json_format import MessageToJson
 from tests.support.authority import SERVER_NAME, Authority, SecretMount
 from tests.support.debug_server import DebugServer
 from tests.support.objects import certificate as pair_of
-from tests.support.objects import ingress, password_file, path, rule, secret, service, tls
+from tests.support.objects import config_map, ingress, key, password_file, path, rule, secret, service, tls
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.serve import serve
 from xds.logs import without_passwords
 from xds.server.debug.process_facts import ProcessFacts
 from xds.server.tls import ServerTls
+from xds.traffic.layer4 import Transport
+from xds.translate.layer4.options import Layer4Options
+from xds.translate.options import TranslateOptions
 
 SHA: Final = "{SHA}MARKerSHAxxxxxxxxxxxxxxxxxx="
 PAIR: Final = pair_of("a.example.com")
@@ -29,17 +32,21 @@ PROTECTED: Final = {
     "nginx.ingress.kubernetes.io/auth-secret": "users",
 }
 
+WEB: Final = pb.ObjectReference(kind="Service", namespace="default", name="web")
+PORTS: Final = TranslateOptions(layer4=Layer4Options({Transport.TCP: key("tcp")}))
+
 
 @pytest.fixture
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DebugServer]:
     mount = SecretMount(tmp_path_factory.mktemp("tls") / "tls", Authority().issue(SERVER_NAME))
     own = ServerTls.load(mount.server)
-    async with DebugServer() as server:
+    async with DebugServer(translate=PORTS) as server:
         flags = {"otlp": without_passwords("http://marker-user:marker-password@collector:4317"), "from": "manifests"}
         server.process = ProcessFacts(flags=flags, certificates=lambda: own.own_certificates)
         server.answers._state = replace(server.answers._state, process=server.process)
         server.do(
             service("web"),
+            config_map("tcp", **{"9000": "default/web:80"}),
             secret("cert", PAIR),
             USERS,
             ingress("shop", rule("a.example.com", path("/")), tls=[tls("a.example.com", secret="cert")]),
@@ -66,6 +73,8 @@ async def answers(server: DebugServer) -> dict[str, str]:
         "ListProxies": of.list_proxies(pb.ListProxiesRequest(all_replicas=True)),
         "ListProblems": of.list_problems(pb.ListProblemsRequest()),
         "Explain": of.explain(pb.ExplainRequest(url="https://b.example.com/")),
+        "WhyObject": of.why_object(pb.WhyObjectRequest(object=WEB)),
+        "ListPorts": of.list_ports(pb.ListPortsRequest()),
         "WhyIngress": of.why_ingress(pb.WhyIngressRequest(namespace="default", name="closed")),
     }
     return found | {name: MessageToJson(await call) for name, call in calls.items()}

@@ -28,6 +28,14 @@ class Level(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LEVEL_ERROR: _ClassVar[Level]
     LEVEL_WARNING: _ClassVar[Level]
 
+class Connection(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONNECTION_UNSPECIFIED: _ClassVar[Connection]
+    CONNECTION_FORWARDED: _ClassVar[Connection]
+    CONNECTION_TERMINATED: _ClassVar[Connection]
+    CONNECTION_CLOSED: _ClassVar[Connection]
+    CONNECTION_REFUSED: _ClassVar[Connection]
+
 class DeliveryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DELIVERY_STATE_UNSPECIFIED: _ClassVar[DeliveryState]
@@ -86,6 +94,11 @@ VARIANT_SOTW: Variant
 LEVEL_UNSPECIFIED: Level
 LEVEL_ERROR: Level
 LEVEL_WARNING: Level
+CONNECTION_UNSPECIFIED: Connection
+CONNECTION_FORWARDED: Connection
+CONNECTION_TERMINATED: Connection
+CONNECTION_CLOSED: Connection
+CONNECTION_REFUSED: Connection
 DELIVERY_STATE_UNSPECIFIED: DeliveryState
 DELIVERY_STATE_SYNCED: DeliveryState
 DELIVERY_STATE_IN_FLIGHT: DeliveryState
@@ -396,7 +409,7 @@ class Header(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("status", "outcome", "location", "cluster", "steps", "problems", "resources", "proxies", "pending")
+    __slots__ = ("status", "outcome", "location", "cluster", "steps", "problems", "resources", "proxies", "pending", "connection")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     LOCATION_FIELD_NUMBER: _ClassVar[int]
@@ -406,6 +419,7 @@ class ExplainResponse(_message.Message):
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     PROXIES_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
+    CONNECTION_FIELD_NUMBER: _ClassVar[int]
     status: int
     outcome: str
     location: str
@@ -415,7 +429,8 @@ class ExplainResponse(_message.Message):
     resources: _containers.RepeatedCompositeFieldContainer[Dependency]
     proxies: _containers.RepeatedCompositeFieldContainer[ProxyDelivery]
     pending: bool
-    def __init__(self, status: _Optional[int] = ..., outcome: _Optional[str] = ..., location: _Optional[str] = ..., cluster: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyDelivery, _Mapping]]] = ..., pending: _Optional[bool] = ...) -> None: ...
+    connection: Connection
+    def __init__(self, status: _Optional[int] = ..., outcome: _Optional[str] = ..., location: _Optional[str] = ..., cluster: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyDelivery, _Mapping]]] = ..., pending: _Optional[bool] = ..., connection: _Optional[_Union[Connection, str]] = ...) -> None: ...
 
 class Step(_message.Message):
     __slots__ = ("stage", "text", "objects", "routes")
@@ -511,6 +526,34 @@ class WhyIngressResponse(_message.Message):
     annotations: _containers.RepeatedCompositeFieldContainer[Annotation]
     def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyDelivery, _Mapping]]] = ..., pending: _Optional[bool] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., annotations: _Optional[_Iterable[_Union[Annotation, _Mapping]]] = ...) -> None: ...
 
+class WhyObjectRequest(_message.Message):
+    __slots__ = ("object",)
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    object: ObjectReference
+    def __init__(self, object: _Optional[_Union[ObjectReference, _Mapping]] = ...) -> None: ...
+
+class WhyObjectResponse(_message.Message):
+    __slots__ = ("object", "acceptance", "role", "units", "problems", "resources", "proxies", "pending", "since")
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    PROXIES_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    object: ObjectReference
+    acceptance: Acceptance
+    role: str
+    units: _containers.RepeatedCompositeFieldContainer[Unit]
+    problems: _containers.RepeatedCompositeFieldContainer[DatedProblem]
+    resources: _containers.RepeatedCompositeFieldContainer[Dependency]
+    proxies: _containers.RepeatedCompositeFieldContainer[ProxyDelivery]
+    pending: bool
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, object: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., role: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyDelivery, _Mapping]]] = ..., pending: _Optional[bool] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class Annotation(_message.Message):
     __slots__ = ("name", "value", "status", "text")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -524,7 +567,7 @@ class Annotation(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., status: _Optional[_Union[AnnotationStatus, str]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class Unit(_message.Message):
-    __slots__ = ("field", "text", "why", "senior", "cluster", "healthy_endpoints", "draining_endpoints", "expires", "status")
+    __slots__ = ("field", "text", "why", "senior", "cluster", "healthy_endpoints", "draining_endpoints", "expires", "status", "object")
     FIELD_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     WHY_FIELD_NUMBER: _ClassVar[int]
@@ -534,6 +577,7 @@ class Unit(_message.Message):
     DRAINING_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
     field: str
     text: str
     why: str
@@ -543,7 +587,8 @@ class Unit(_message.Message):
     draining_endpoints: int
     expires: _timestamp_pb2.Timestamp
     status: UnitStatus
-    def __init__(self, field: _Optional[str] = ..., text: _Optional[str] = ..., why: _Optional[str] = ..., senior: _Optional[_Union[ObjectReference, _Mapping]] = ..., cluster: _Optional[str] = ..., healthy_endpoints: _Optional[int] = ..., draining_endpoints: _Optional[int] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[_Union[UnitStatus, str]] = ...) -> None: ...
+    object: ObjectReference
+    def __init__(self, field: _Optional[str] = ..., text: _Optional[str] = ..., why: _Optional[str] = ..., senior: _Optional[_Union[ObjectReference, _Mapping]] = ..., cluster: _Optional[str] = ..., healthy_endpoints: _Optional[int] = ..., draining_endpoints: _Optional[int] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[_Union[UnitStatus, str]] = ..., object: _Optional[_Union[ObjectReference, _Mapping]] = ...) -> None: ...
 
 class DatedProblem(_message.Message):
     __slots__ = ("problem", "since")
@@ -552,6 +597,48 @@ class DatedProblem(_message.Message):
     problem: Problem
     since: _timestamp_pb2.Timestamp
     def __init__(self, problem: _Optional[_Union[Problem, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListPortsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListPortsResponse(_message.Message):
+    __slots__ = ("ports", "pending")
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    ports: _containers.RepeatedCompositeFieldContainer[Port]
+    pending: bool
+    def __init__(self, ports: _Optional[_Iterable[_Union[Port, _Mapping]]] = ..., pending: _Optional[bool] = ...) -> None: ...
+
+class Port(_message.Message):
+    __slots__ = ("name", "source", "field", "text", "status", "why", "service", "cluster", "healthy_endpoints", "draining_endpoints", "losers", "rejecting_proxies", "rejection")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    HEALTHY_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    LOSERS_FIELD_NUMBER: _ClassVar[int]
+    REJECTING_PROXIES_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    source: ObjectReference
+    field: str
+    text: str
+    status: UnitStatus
+    why: str
+    service: ObjectReference
+    cluster: str
+    healthy_endpoints: int
+    draining_endpoints: int
+    losers: _containers.RepeatedCompositeFieldContainer[ObjectReference]
+    rejecting_proxies: int
+    rejection: str
+    def __init__(self, name: _Optional[str] = ..., source: _Optional[_Union[ObjectReference, _Mapping]] = ..., field: _Optional[str] = ..., text: _Optional[str] = ..., status: _Optional[_Union[UnitStatus, str]] = ..., why: _Optional[str] = ..., service: _Optional[_Union[ObjectReference, _Mapping]] = ..., cluster: _Optional[str] = ..., healthy_endpoints: _Optional[int] = ..., draining_endpoints: _Optional[int] = ..., losers: _Optional[_Iterable[_Union[ObjectReference, _Mapping]]] = ..., rejecting_proxies: _Optional[int] = ..., rejection: _Optional[str] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ()

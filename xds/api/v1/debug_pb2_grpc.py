@@ -99,6 +99,16 @@ class DebugServiceStub:
                 request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressRequest.SerializeToString,
                 response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressResponse.FromString,
                 _registered_method=True)
+        self.WhyObject = channel.unary_unary(
+                '/xds.api.v1.DebugService/WhyObject',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyObjectRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyObjectResponse.FromString,
+                _registered_method=True)
+        self.ListPorts = channel.unary_unary(
+                '/xds.api.v1.DebugService/ListPorts',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListPortsRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListPortsResponse.FromString,
+                _registered_method=True)
 
 
 class DebugServiceServicer:
@@ -196,7 +206,7 @@ class DebugServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Explain(self, request, context):
-        """The answer to an HTTP request, and the reasons for it.
+        """The answer to an HTTP request, or the end of a connection of TCP, UDP or TLS, and the reasons for it.
 
         FAILED_PRECONDITION: as in ListResources. INVALID_ARGUMENT: not a valid request; the message says why.
         """
@@ -208,6 +218,23 @@ class DebugServiceServicer:
         """The state of an Ingress: class, parts, problems, resources, and their delivery to proxies.
 
         FAILED_PRECONDITION: as in ListResources. NOT_FOUND: no such Ingress.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WhyObject(self, request, context):
+        """The state of the ports that a ConfigMap or a Service asks for, and for a Service also its other users.
+
+        FAILED_PRECONDITION: as in ListResources. NOT_FOUND: no such object, and no flag names it. INVALID_ARGUMENT:
+        another kind.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPorts(self, request, context):
+        """The ports of TCP and UDP that ConfigMaps and Services ask for, with or without a listener.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -280,6 +307,16 @@ def add_DebugServiceServicer_to_server(servicer, server):
                     servicer.WhyIngress,
                     request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressRequest.FromString,
                     response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressResponse.SerializeToString,
+            ),
+            'WhyObject': grpc.unary_unary_rpc_method_handler(
+                    servicer.WhyObject,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyObjectRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyObjectResponse.SerializeToString,
+            ),
+            'ListPorts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPorts,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListPortsRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListPortsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -633,6 +670,60 @@ class DebugService:
             '/xds.api.v1.DebugService/WhyIngress',
             xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressRequest.SerializeToString,
             xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhyObject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/WhyObject',
+            xds_dot_api_dot_v1_dot_debug__pb2.WhyObjectRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.WhyObjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPorts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/ListPorts',
+            xds_dot_api_dot_v1_dot_debug__pb2.ListPortsRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.ListPortsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,6 +1,7 @@
 """The access log of layer 4: a line at the end of each connection of TCP, and of each session of UDP.
 
-The format in the ConfigMap of ingress-nginx is about requests, whose fields a connection doesn't have.
+The fields and formats of HTTP's access log are about requests. Fields that a connection has too go by the same names,
+and are in the line if the operator has chosen them for requests.
 """
 
 from collections.abc import Mapping
@@ -8,12 +9,11 @@ from typing import Final, TypeAlias
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import AccessLog, DataSource, StdoutAccessLog, Struct, SubstitutionFormatString, Value
+from xds.resources.access_log import ACCESS_LOG_FIELDS, FURTHER_FIELDS
 from xds.resources.options import AccessLogFormat, ProxyOptions
-from xds.traffic.backends import BackendKey
-from xds.traffic.layer4 import PortListener
 
 Fields: TypeAlias = Mapping[str, str | int]
-"""The fields of a line, with Envoy's operators and texts for the values."""
+"""Envoy's operators, or plain values, by the keys of a line."""
 
 CONNECTION_FIELDS: Final = {
     "time": "%START_TIME%",
@@ -27,60 +27,65 @@ CONNECTION_FIELDS: Final = {
     "endpoint": "%UPSTREAM_HOST%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
     "failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    "sni": "%REQUESTED_SERVER_NAME%",
 }
 
-_SESSION: Final = "udp.proxy.session"
+
+def _of_session(figure: str) -> str:
+    return f"%DYNAMIC_METADATA(udp.proxy.session:{figure})%"
+
 
 SESSION_FIELDS: Final = {
     "time": "%START_TIME%",
     "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
     "flags": "%RESPONSE_FLAGS%",
-    "bytes_received": f"%DYNAMIC_METADATA({_SESSION}:bytes_received)%",
-    "bytes_sent": f"%DYNAMIC_METADATA({_SESSION}:bytes_sent)%",
-    "datagrams_received": f"%DYNAMIC_METADATA({_SESSION}:datagrams_received)%",
-    "datagrams_sent": f"%DYNAMIC_METADATA({_SESSION}:datagrams_sent)%",
+    "bytes_received": _of_session("bytes_received"),
+    "bytes_sent": _of_session("bytes_sent"),
+    "datagrams_received": _of_session("datagrams_received"),
+    "datagrams_sent": _of_session("datagrams_sent"),
     "duration_ms": "%DURATION%",
-    "cluster": f"%DYNAMIC_METADATA({_SESSION}:cluster_name)%",
+    "cluster": _of_session("cluster_name"),
     "endpoint": "%UPSTREAM_HOST%",
 }
+"""Envoy keeps the figures of a session as metadata; its operators for connections give nothing."""
+
+_TEXT: Final = (
+    "[{client}] [%START_TIME(%d/%b/%Y:%H:%M:%S %z)%] {protocol} {flags} {bytes_sent} {bytes_received} {duration_ms} "
+    "{port} {service} [{cluster}] {endpoint} {attempts} {sni}"
+)
+"""The line in the order of ingress-nginx's own `log-format-stream`, then port, Service and the way to the endpoint."""
 
 
-def connection_log(port: PortListener, options: ProxyOptions) -> list[AccessLog]:
-    """The log of a port of TCP: at most one."""
-    return _log(_port_fields(port, CONNECTION_FIELDS), options)
-
-
-def session_log(port: PortListener, options: ProxyOptions) -> list[AccessLog]:
-    """The log of a port of UDP: at most one."""
-    return _log(_port_fields(port, SESSION_FIELDS), options)
-
-
-def passthrough_log(backend: BackendKey, options: ProxyOptions) -> list[AccessLog]:
-    """The log of connections that go to a backend by their SNI: at most one."""
-    place = {"protocol": "TLS", "sni": "%REQUESTED_SERVER_NAME%", "service": str(backend.service_key)}
-    return _log(place | CONNECTION_FIELDS, options)
-
-
-def _port_fields(port: PortListener, fields: Fields) -> Fields:
-    place: dict[str, str | int] = {
-        "protocol": port.key.transport.upper(),
-        "port": port.key.number,
-        "service": str(port.route.service),
-    }
-    return place | dict(fields)
-
-
-def _log(fields: Fields, options: ProxyOptions) -> list[AccessLog]:
-    if options.access_log is AccessLogFormat.OFF:
+def layer4_log(fields: Fields, options: ProxyOptions) -> list[AccessLog]:
+    """The log of connections or sessions with these fields: at most one."""
+    policy = options.policy.access_log
+    if options.access_log is AccessLogFormat.OFF or not policy.has_connections:
         return []
-    if options.access_log is AccessLogFormat.JSON:
-        values = {
-            name: Value(number_value=value) if isinstance(value, int) else Value(string_value=value)
-            for name, value in fields.items()
-        }
-        log_format = SubstitutionFormatString(json_format=Struct(fields=values))
+    if options.access_log is AccessLogFormat.JSON and not policy.connection_text:
+        log_format = _json(_chosen(fields, options.access_log_fields))
     else:
-        text = " ".join(str(value) for value in fields.values())
+        text = (policy.connection_text or _TEXT).format_map(_Known(fields))
         log_format = SubstitutionFormatString(text_format_source=DataSource(inline_string=f"{text}\n"))
     config = codec.pack(StdoutAccessLog(log_format=log_format))
     return [AccessLog(name="envoy.access_loggers.stdout", typed_config=config)]
+
+
+class _Known(dict[str, str | int]):
+    """The fields of a line; a field that the line lacks is a hyphen."""
+
+    def __missing__(self, field: str) -> str:
+        return "-"
+
+
+def _chosen(fields: Fields, chosen: tuple[str, ...]) -> Fields:
+    """The fields that are chosen, or not to be chosen because requests lack them."""
+    choice = {*ACCESS_LOG_FIELDS, *FURTHER_FIELDS}
+    return {name: value for name, value in fields.items() if not chosen or name in chosen or name not in choice}
+
+
+def _json(fields: Fields) -> SubstitutionFormatString:
+    values = {
+        name: Value(number_value=value) if isinstance(value, int) else Value(string_value=value)
+        for name, value in fields.items()
+    }
+    return SubstitutionFormatString(json_format=Struct(fields=values))

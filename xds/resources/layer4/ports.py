@@ -22,8 +22,8 @@ from xds.envoyapi.messages import (
 )
 from xds.resources.addresses import socket_address
 from xds.resources.http_limits import CONNECTION_BUFFER_BYTES
-from xds.resources.layer4.access_log import connection_log, session_log
 from xds.resources.layer4.keepalive import tcp_keepalive
+from xds.resources.layer4.logs import port_logs
 from xds.resources.layer4.tcp import cluster_name, tcp_proxy
 from xds.resources.options import ProxyOptions
 from xds.traffic.layer4 import PortListener, Transport
@@ -46,7 +46,7 @@ def stat_prefix(port: PortListener) -> str:
 
 def _tcp_listener(port: PortListener, options: ProxyOptions) -> Listener:
     name, route = str(port.key), port.route
-    proxy = tcp_proxy(stat_prefix(port), route.shares, route.policy, connection_log(port, options))
+    proxy = tcp_proxy(stat_prefix(port), route.shares, route.policy, port_logs(port, options))
     return Listener(
         name=name,
         address=socket_address(options.listener_address, port.key.number),
@@ -74,7 +74,7 @@ def _udp_listener(port: PortListener, options: ProxyOptions) -> Listener:
         matcher=Matcher(on_no_match=MatcherOnMatch(action=action)),
         idle_timeout=port.route.policy.idle_timeout,
         hash_policies=[UdpProxyConfigHashPolicy(source_ip=True)],
-        access_log=session_log(port, options),
+        access_log=port_logs(port, options),
     )
     return Listener(
         name=str(port.key),

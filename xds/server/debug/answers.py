@@ -9,10 +9,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterab
 from dataclasses import dataclass, field
 
 from xds.api.v1 import debug_pb2 as pb
+from xds.explain.connection import ListenerRejection
 from xds.explain.facts import StateReader
+from xds.explain.layer4_list import listed_ports, read_claims
+from xds.explain.layer4_object_facts import ClaimFacts
 from xds.explain.overview_query import select
 from xds.explain.url import QuestionError
-from xds.server.debug import messages, overview_messages, status
+from xds.kube.objects import ConfigMap, Service
+from xds.problems.problem import ObjectRef
+from xds.server.debug import layer4_messages, messages, overview_messages, status
 from xds.server.debug.errors import InvalidRequestError, NotFoundError
 from xds.server.debug.explain import Explaining
 from xds.server.debug.live_overview import LiveOverview
@@ -170,6 +175,36 @@ class Answers:
         if found is None:
             raise NotFoundError(f"there is no Ingress {request.namespace}/{request.name}")
         return found
+
+    async def why_object(self, request: pb.WhyObjectRequest, in_thread: InThread | None = None) -> pb.WhyObjectResponse:
+        """The state of a ConfigMap or Service, judged in `in_thread`; None: the thread of the API."""
+        self._snapshots.require_snapshot()
+        about = ObjectRef(request.object.kind, request.object.namespace, request.object.name)
+        if about.kind not in (ConfigMap.kind, Service.kind):
+            raise InvalidRequestError(f"the kind {about.kind!r} is neither ConfigMap nor Service")
+        found = await self._explaining.why_object(about, in_thread or self._thread, _wall_clock())
+        if found is None:
+            read = " that a flag or an annotation names" if about.kind == ConfigMap.kind else ""
+            raise NotFoundError(f"there is no {about}{read}")
+        return found
+
+    async def list_ports(self, request: pb.ListPortsRequest) -> pb.ListPortsResponse:  # noqa: ARG002
+        self._snapshots.require_snapshot()
+        claims: list[ClaimFacts] = []
+        async for _ in in_slices(read_claims(self._reader, claims)):
+            pass
+        proxies, rejections = 0, dict[str, list[ListenerRejection]]()
+        async for proxy in in_slices(self._state.proxies()):
+            proxies += 1
+            for name, rejection in layer4_messages.rejections_of(proxy):
+                rejections.setdefault(name, []).append(rejection)
+        pending = self._reader.busy()
+
+        def response() -> pb.ListPortsResponse:
+            ports = [layer4_messages.port(each, rejections, proxies) for each in listed_ports(claims)]
+            return pb.ListPortsResponse(ports=ports, pending=pending)
+
+        return await self._thread(response)
 
     async def list_replicas(self, request: pb.ListReplicasRequest) -> pb.ListReplicasResponse:  # noqa: ARG002
         own = pb.Replica(self=True, status=await self.get_status(pb.GetStatusRequest()))

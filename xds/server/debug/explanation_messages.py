@@ -1,6 +1,6 @@
 """Explanations as messages of the debug API."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
@@ -24,15 +24,15 @@ def explain_response(
         outcome=value.outcome,
         location=value.location,
         cluster=str(value.backend.key) if value.backend else "",
-        steps=map(_step, value.steps),
+        steps=map(step, value.steps),
         problems=map(messages.problem, value.problems),
-        resources=map(_dependency, value.resources),
-        proxies=map(_delivery, sorted(deliveries, key=_by_node)),
+        resources=map(dependency, value.resources),
+        proxies=deliveries_of(deliveries),
         pending=pending,
     )
 
 
-def _step(value: ExplainStep) -> pb.Step:
+def step(value: ExplainStep) -> pb.Step:
     objects, routes = map(messages.reference, value.objects), map(_route, value.routes)
     return pb.Step(stage=value.title, text=value.text, objects=objects, routes=routes)
 
@@ -61,16 +61,16 @@ def why_ingress_response(
         acceptance=ACCEPTANCES[value.acceptance],
         claim=value.claim.why,
         since=at(value.since) if at and value.since is not None else None,
-        units=map(_unit, value.units),
+        units=map(unit, value.units),
         problems=[pb.DatedProblem(problem=messages.problem(each), since=since) for each, since in value.problems],
-        resources=map(_dependency, value.resources),
-        proxies=map(_delivery, sorted(deliveries, key=_by_node)),
+        resources=map(dependency, value.resources),
+        proxies=deliveries_of(deliveries),
         pending=pending,
         annotations=map(_annotation, value.annotations),
     )
 
 
-def _unit(value: Unit) -> pb.Unit:
+def unit(value: Unit) -> pb.Unit:
     return pb.Unit(
         field=str(value.field),
         text=value.text,
@@ -89,8 +89,12 @@ def _annotation(value: AnnotationOutcome) -> pb.Annotation:
     return pb.Annotation(name=value.name, value=value.value, status=status, text=value.text)
 
 
-def _dependency(value: Resource) -> pb.Dependency:
+def dependency(value: Resource) -> pb.Dependency:
     return pb.Dependency(type_url=value.type, name=value.name, version=value.version)
+
+
+def deliveries_of(values: Sequence[ProxyDelivery]) -> Iterator[pb.ProxyDelivery]:
+    return map(_delivery, sorted(values, key=_by_node))
 
 
 def _by_node(value: ProxyDelivery) -> tuple[str, str]:

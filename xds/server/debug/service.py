@@ -107,6 +107,14 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         async with _status(context):
             return await self._answers.why_ingress(request)
 
+    async def WhyObject(self, request: pb.WhyObjectRequest, context: _Context) -> pb.WhyObjectResponse:
+        async with _status(context):
+            return await self._answers.why_object(request)
+
+    async def ListPorts(self, request: pb.ListPortsRequest, context: _Context) -> pb.ListPortsResponse:
+        async with _status(context):
+            return await self._answers.list_ports(request)
+
 
 class Health:
     """The status in grpc.health.v1.Health of the whole server, of ADS and of the debug API."""

@@ -9,7 +9,7 @@ from xds.problems.text import shown
 from xds.traffic.listeners import AccessLogPolicy, Headers
 from xds.translate.nginx.annotation import Verdict
 from xds.translate.nginx.configmap.grammars import list_of
-from xds.translate.nginx.configmap.key import LAYER_4, ConfigKey, Section, not_yet, refused, without_effect
+from xds.translate.nginx.configmap.key import ConfigKey, Section, not_yet, refused, without_effect
 from xds.translate.nginx.configmap.patterns import patterns
 from xds.translate.nginx.configmap.reader import ConfigReader
 from xds.translate.nginx.grammars import ANYTHING, BOOLEAN
@@ -18,6 +18,7 @@ _SECTION: Final = Section.OBSERVATION
 
 DISABLED: Final = ConfigKey("disable-access-log", _SECTION, BOOLEAN, "false")
 HTTP_DISABLED: Final = ConfigKey("disable-http-access-log", _SECTION, BOOLEAN, "false")
+STREAM_DISABLED: Final = ConfigKey("disable-stream-access-log", _SECTION, BOOLEAN, "false")
 FORMAT: Final = ConfigKey(
     "log-format-upstream",
     _SECTION,
@@ -25,6 +26,14 @@ FORMAT: Final = ConfigKey(
     "",
     Verdict.APPROXIMATE,
     "a variable that Envoy has no operator for is written as a hyphen; times are milliseconds",
+)
+STREAM_FORMAT: Final = ConfigKey(
+    "log-format-stream",
+    _SECTION,
+    ANYTHING,
+    "",
+    Verdict.APPROXIMATE,
+    "a variable that Envoy has no operator for is a hyphen; times are milliseconds; the status is Envoy's flags",
 )
 ESCAPES_JSON: Final = ConfigKey(
     "log-format-escape-json",
@@ -44,10 +53,11 @@ UNLOGGED: Final = ConfigKey(
 KEYS: Final = (
     DISABLED,
     HTTP_DISABLED,
+    STREAM_DISABLED,
     FORMAT,
+    STREAM_FORMAT,
     ESCAPES_JSON,
     UNLOGGED,
-    *not_yet(_SECTION, LAYER_4, disable_stream_access_log="false", log_format_stream=""),
     *refused(
         _SECTION,
         "Envoy's log goes to standard output, where the default path leads to as well",
@@ -105,19 +115,73 @@ _VARIABLES: Final = {
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 """
 
+_STREAM_VARIABLES: Final = {
+    "remote_addr": "{client}",
+    "remote_port": "%DOWNSTREAM_REMOTE_PORT%",
+    "proxy_protocol_addr": "{client}",
+    "proxy_protocol_port": "%DOWNSTREAM_REMOTE_PORT%",
+    "time_local": _VARIABLES["time_local"],
+    "time_iso8601": _VARIABLES["time_iso8601"],
+    "msec": _VARIABLES["msec"],
+    "protocol": "{protocol}",
+    "status": "{flags}",
+    "bytes_sent": "{bytes_sent}",
+    "bytes_received": "{bytes_received}",
+    "session_time": "{duration_ms}",
+    "server_port": "{port}",
+    "upstream_addr": "{endpoint}",
+    "upstream_bytes_sent": "{bytes_received}",
+    "upstream_bytes_received": "{bytes_sent}",
+    "proxy_upstream_name": "{cluster}",
+    "ssl_preread_server_name": "{sni}",
+}
+"""Fields of `resources.layer4.access_log` and Envoy's operators, by the variables of nginx's connections. Source:
+https://nginx.org/en/docs/stream/ngx_stream_core_module.html#variables
+"""
+
 
 def policy(reader: ConfigReader, max_regex_size: int) -> AccessLogPolicy:
     """The access log."""
-    is_on = not (reader.get(DISABLED) or reader.get(HTTP_DISABLED))
-    unlogged = tuple(patterns(reader, UNLOGGED, max_regex_size))
     written = reader.get(FORMAT) or ""
-    unknown = {name: None for name in _names(written) if _operator(name) == _UNKNOWN and name not in _VARIABLES}
-    if unknown:
-        message = f"{FORMAT.name} has variables without a counterpart, written as a hyphen: {shown(', '.join(unknown))}"
-        reader.report(FORMAT, Reason.CONFIG_KEY_INVALID, message, "Remove the variables.")
-    if written and reader.get(ESCAPES_JSON) is True and (fields := _fields(written)):
-        return AccessLogPolicy(is_on, fields=fields, unlogged=unlogged)
-    return AccessLogPolicy(is_on, f"{_format(written)}\n" if written else "", unlogged=unlogged)
+    _report_unknown(reader, FORMAT, [name for name in _names(written) if _lacks(name)])
+    is_json = bool(written) and reader.get(ESCAPES_JSON) is True
+    fields = _fields(written) if is_json else ()
+    return AccessLogPolicy(
+        is_on=not (reader.get(DISABLED) or reader.get(HTTP_DISABLED)),
+        text=f"{_format(written)}\n" if written and not fields else "",
+        fields=fields,
+        unlogged=tuple(patterns(reader, UNLOGGED, max_regex_size)),
+        has_connections=not (reader.get(DISABLED) or reader.get(STREAM_DISABLED)),
+        connection_text=_connection_text(reader),
+    )
+
+
+def _connection_text(reader: ConfigReader) -> str:
+    written = reader.get(STREAM_FORMAT) or ""
+    _report_unknown(reader, STREAM_FORMAT, [name for name in _names(written) if name not in _STREAM_VARIABLES])
+    parts = []
+    end = 0
+    for found in _VARIABLE.finditer(written):
+        parts += [_plain(written[end : found.start()])]
+        parts += [_STREAM_VARIABLES.get(found["braced"] or found["plain"], _UNKNOWN)]
+        end = found.end()
+    return "".join((*parts, _plain(written[end:])))
+
+
+def _plain(text: str) -> str:
+    """Text between variables, for Envoy and in a text with names in braces."""
+    return text.replace("%", "%%").replace("{", "{{").replace("}", "}}")
+
+
+def _report_unknown(reader: ConfigReader, key: ConfigKey[str], names: list[str]) -> None:
+    if names:
+        unknown = shown(", ".join(dict.fromkeys(names)))
+        message = f"{key.name} has variables without a counterpart, written as a hyphen: {unknown}"
+        reader.report(key, Reason.CONFIG_KEY_INVALID, message, "Remove the variables.")
+
+
+def _lacks(name: str) -> bool:
+    return _operator(name) == _UNKNOWN and name not in _VARIABLES
 
 
 def _names(text: str) -> list[str]:

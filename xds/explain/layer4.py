@@ -1,0 +1,30 @@
+"""Explains the end of a connection: from the question to the facts, and from the facts to the explanation."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from xds.explain.connection import ConnectionExplanation, ListenerRejection
+from xds.explain.facts import StateReader
+from xds.explain.layer4_facts import PortFacts, port_facts
+from xds.explain.layer4_ports import explain_port
+from xds.explain.layer4_question import Layer4Question
+
+ConnectionFacts: TypeAlias = PortFacts
+
+
+def connection_facts(reader: StateReader, asked: Layer4Question) -> ConnectionFacts:
+    """The facts about a connection. Must run on the loop that changes the state."""
+    return port_facts(reader, asked.port)
+
+
+def explain_connection(
+    facts: ConnectionFacts, rejections: Sequence[ListenerRejection] = (), proxies: int = 0
+) -> ConnectionExplanation:
+    """Goes through all endpoints, and may run in any thread.
+
+    Args:
+        facts: The facts.
+        rejections: By connected proxies, of the port's listener.
+        proxies: Number of connected proxies.
+    """
+    return explain_port(facts, rejections, proxies)

@@ -1,0 +1,47 @@
+"""From a URL of TCP or UDP to the question about a connection."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from xds.explain.url import QuestionError, host_and_port
+from xds.problems.text import shown
+from xds.traffic.layer4 import PortKey, Transport
+
+_URL: Final = re.compile(r"(tcp|udp)://([^/?#]*)(.*)", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class PortQuestion:
+    """Asks about a port that proxies bind. The host of the URL doesn't matter: a port is the same at each address."""
+
+    port: PortKey
+
+
+Layer4Question: TypeAlias = PortQuestion
+
+
+def layer4_question(url: str, *, is_plain: bool = True) -> Layer4Question | None:
+    """The question of a URL; None if the URL asks about a request.
+
+    Args:
+        url: `tcp://HOST:PORT` or `udp://HOST:PORT`. HOST may be empty before a PORT.
+        is_plain: Whether neither a method nor headers are given.
+
+    Raises:
+        QuestionError: no client can make such a connection.
+    """
+    match = _URL.fullmatch(url)
+    if match is None:
+        return None
+    scheme, authority, rest = match[1].lower(), match[2], match[3]
+    if rest not in ("", "/"):
+        raise QuestionError(f"{shown(url)} has a path; a connection has none: write {scheme}://{authority}")
+    if not is_plain:
+        raise QuestionError(
+            f"a method and headers are of HTTP; leave them out, or ask about https:// or http://, not {scheme}://"
+        )
+    _, port = host_and_port(authority, url)
+    if not port or int(port) == 0:
+        raise QuestionError(f"{shown(url)} has no port; write {scheme}://HOST:PORT")
+    return PortQuestion(PortKey(Transport(scheme), int(port)))

@@ -1,0 +1,29 @@
+"""What a proxy notes about a connection or a session at its end: a line of the access log, and figures by Service."""
+
+from xds.envoyapi.messages import AccessLog
+from xds.problems.problem import Key
+from xds.resources import names
+from xds.resources.layer4.access_log import CONNECTION_FIELDS, SESSION_FIELDS, Fields, layer4_log
+from xds.resources.layer4.metrics import layer4_metrics
+from xds.resources.options import ProxyOptions
+from xds.traffic.backends import BackendKey
+from xds.traffic.layer4 import PortListener, Transport
+
+
+def port_logs(port: PortListener, options: ProxyOptions) -> list[AccessLog]:
+    """The loggers of a port."""
+    is_udp = port.key.transport is Transport.UDP
+    fields = SESSION_FIELDS if is_udp else {name: each for name, each in CONNECTION_FIELDS.items() if name != "sni"}
+    place: Fields = {"protocol": port.key.transport.upper(), "port": port.key.number}
+    return _logs(str(port.key), port.route.service, {**place, **fields}, options)
+
+
+def passthrough_logs(backend: BackendKey, options: ProxyOptions) -> list[AccessLog]:
+    """The loggers of connections that go to a backend by their SNI."""
+    place: Fields = {"protocol": "TLS", "port": options.https_port}
+    return _logs(names.HTTPS, backend.service_key, {**place, **CONNECTION_FIELDS}, options)
+
+
+def _logs(listener: str, service: Key, fields: Fields, options: ProxyOptions) -> list[AccessLog]:
+    log = layer4_log({**fields, "service": str(service)}, options)
+    return [*log, *layer4_metrics(listener, service, fields, options)]
