@@ -271,3 +271,17 @@ async def test_a_rejection_of_many_entries_of_a_config_map_is_one_problem_of_it(
     (problem,) = await told(layer4)
     assert problem.object == ObjectRef("ConfigMap", "default", "tcp-services")
     assert not problem.field
+
+
+async def test_a_rejected_filter_chain_of_a_passed_host_is_a_problem_of_its_ingress() -> None:
+    async with Plane(translate=TranslateOptions(passes_tls=True)) as plane:
+        plane.apply(*site("web"), service("mail"))
+        annotations = {"nginx.ingress.kubernetes.io/ssl-passthrough": "true"}
+        plane.apply(ingress("mail", rule("mail.example", path("/", "mail")), annotations=annotations))
+        client = plane.delta()
+        await client.subscribe(LDS)
+        (backend,) = (each for each in plane.names(CDS) if each.startswith("default/mail/80@"))
+        reason = f"error adding listener '0.0.0.0:443': filter chain 'pass/{backend}' is bad"
+        await client.nack(await client.receive(), f"Error adding/updating listener(s) https: {reason}\n")
+        (problem,) = (each for each in await told(plane) if each.reason == "RejectedByProxy")
+        assert problem.object == about("mail")

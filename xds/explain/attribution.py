@@ -12,6 +12,7 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.resources import names
 from xds.resources.filters.rate_limits import rates_of
+from xds.resources.layer4.passthrough import passthrough_name
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.backends import BackendKey
 from xds.traffic.layer4 import PortKey, PortListener
@@ -123,7 +124,7 @@ def _port_owner(listener: PortListener) -> Owner:
 
 def _passed_owners(text: str, traffic: Traffic) -> list[Owner]:
     """The Ingresses whose filter chain of the HTTPS listener is in the proxy's message."""
-    named = (each.backend for each in traffic.tls.passed if f"pass/{names.cluster(each.backend)}" in text)
+    named = (each.backend for each in traffic.tls.passed if passthrough_name(each.backend) in text)
     return [owner for backend in named for owner in _passed_to(backend, traffic)]
 
 
