@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from envoys import Envoy, Fleet, listens
 from folder import WorkingFolder
 from monitoring import Monitoring
-from ports import LOOPBACK, free_ports, has_loopback_network
+from ports import LOOPBACK, RANGE, free_ports, has_loopback_network
 from processes import BINARIES, Children, DemoError, run, shown
 from protection import Protection
 from screen import Screen
@@ -59,7 +59,8 @@ class Launch:
         command += ["--http-port", str(ports.http), "--https-port", str(ports.https), "--redirect-https"]
         command += ["--ui", f"{LOOPBACK}:{ports.ui}", "--authz", self._authz, *self.protection.serve]
         command += [part for each in self.ports.planes if each != ports for part in ("--peers", _xds(each))]
-        command += ["--traffic-metrics"] if self.monitoring else []
+        claimable = f"{RANGE.start}-{RANGE.stop - 1}=default"
+        command += ["--traffic-metrics", "--expose-ports", claimable] if self.monitoring else []
         self.screen.command(shown(command))
         await self.children.start(name, *command)
         await self._ready(name, f"http://{LOOPBACK}:{ports.admin}/readyz")

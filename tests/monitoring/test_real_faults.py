@@ -31,7 +31,7 @@ from tests.support.cluster.assets import missing
 from tests.support.dashboards.model import FOLDER
 from tests.support.debian import needs
 from tests.support.demo import REPOSITORY, STAYS_UP
-from tests.support.envoy import needs_envoy
+from tests.support.envoy import free_port, needs_envoy
 from tests.support.monitored import NAMESPACE, Monitored, monitored
 from tests.support.panels import filled, queries
 from tests.support.prometheus import metric_names
@@ -119,6 +119,7 @@ async def outcomes(running: Monitored) -> dict[str, asyncio.Task[None]]:
     """All faults at once, as most of their time is waits; the silent proxy's begins before the tour's end."""
     begun = {"silence": asyncio.create_task(silence(running))}
     await asyncio.to_thread(running.demo.wait_for, STAYS_UP)
+    replace(running.demo.manifests / "ports.yaml", exposed_ports())
     begun |= {each.__name__: asyncio.create_task(each(running)) for each in (certificate, rejection, errors, leader)}
     begun["source"] = asyncio.create_task(_after(begun["certificate"], source(running)))
     return begun
@@ -192,6 +193,14 @@ def tls_secret(begins: datetime.timedelta, ends: datetime.timedelta) -> str:
             "data": {name: base64.b64encode(value).decode() for name, value in data.items()},
         }
     )
+
+
+def exposed_ports() -> str:
+    """A Service with a port of TCP and one of UDP, for the metrics of such ports."""
+    ports = [{"name": each.lower(), "port": 53, "protocol": each} for each in ("TCP", "UDP")]
+    claims = f"{free_port()}=tcp:tcp, {free_port()}=udp:udp"
+    metadata = {"name": "ports", "annotations": {"xds-ingress.dev/expose": claims}}
+    return yaml.safe_dump({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}})
 
 
 def replace(file: Path, text: str) -> None:

@@ -38,7 +38,7 @@ _FAMILIES: Final = (
 _OF_CLUSTERS: Final = (
     "upstream_rq_(total|active|pending_active|pending_overflow|timeout|per_try_timeout|rx_reset|time|[1-5]xx)",
     "upstream_rq_retry(_success|_limit_exceeded)?",
-    "upstream_cx_(total|active|connect_fail|connect_timeout|overflow|none_healthy)",
+    "upstream_cx_(total|active|connect_fail|connect_timeout|connect_attempts_exceeded|overflow|none_healthy)",
     "membership_(total|healthy)",
     r"ssl\.(connection_error|handshake|fail_.*)",
     r"udp\.sess_(rx_datagrams(_dropped)?|rx_errors|tx_datagrams|tx_errors)",
