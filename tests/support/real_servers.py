@@ -167,7 +167,7 @@ async def mosquitto(folder: Path, name: str, address: str, port: int) -> AsyncIt
 
 @contextlib.asynccontextmanager
 async def openssh(folder: Path, name: str, address: str, port: int) -> AsyncIterator[Server]:
-    """A server of SFTP for one user, whose key is the folder's file `user`. Servers of a folder share the key `host`."""
+    """A server of SFTP for one user, whose key is the folder's file `user`. Servers of a folder share a key."""
     for key in ("host", "user"):
         if not (folder / key).exists():
             made = await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key))
