@@ -44,6 +44,7 @@ async def test_each_page_is_small_and_quick(
             "/certificates",
             "/replicas",
             "/explain",
+            "/ports",
         ):
             began = time.monotonic()
             response = await shown.open(page)

@@ -1,7 +1,7 @@
 """From nothing to the first answered request, and on: Pods of the chart run, with real Envoys.
 
 A rollout of both workloads fails no request: the load balancer leaves an Envoy before the end, and the Envoy waits for
-the last requests.
+the last requests. TCP ports, one below 1024, answer the same requests.
 """
 
 import asyncio
@@ -114,7 +114,8 @@ async def shop_namespace(cluster: Cluster) -> AsyncIterator[str]:
 async def test_from_nothing_to_the_first_request_and_through_upgrades(
     cluster: Cluster, namespace: str, shop_namespace: str, figures: list[str], kind: str
 ) -> None:
-    values, count = chart.merged(SHORT, {"fleet": {"kind": kind}}), PODS[kind]
+    entry, count = f"{shop_namespace}/shop:http", PODS[kind]
+    values = chart.merged(SHORT, {"fleet": {"kind": kind}, "tcp": {"22": entry}})
     authority = Authority()
     objects = shop(authority.issue(HOST))
     began = time.monotonic()
@@ -130,10 +131,16 @@ async def test_from_nothing_to_the_first_request_and_through_upgrades(
     answer = await until_answered(address, trusting)
     assert answer["headers"]["x-forwarded-proto"] == "https"
 
+    await until_answered(f"{address}:22")
+    before = await pods(cluster, namespace)
+    values = chart.merged(values, {"tcp": {"9000": entry}})
+    await chart.on(cluster, "upgrade", *place, values=values)
+    await until_answered(f"{address}:9000")
+    assert await until_only(cluster, namespace, count) == before, "one more port replaces no Pod"
+
     upgrade = {"controlPlane": {"podAnnotations": {"changed": "yes"}}, "fleet": {"podAnnotations": {"changed": "yes"}}}
     rolled = ("--wait", "--timeout=200s")
     async with client_load(f"http://{address}/", HOST) as load:
-        before = await pods(cluster, namespace)
         await chart.on(cluster, "upgrade", *place, *rolled, values=chart.merged(values, upgrade))
         upgraded = await until_only(cluster, namespace, count)
         assert not before & upgraded

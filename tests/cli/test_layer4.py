@@ -78,7 +78,7 @@ def test_explain_names_proxies_that_cannot_bind(server: ThreadedDebugServer, cap
     missing = OutOfSync(ResourceType.LISTENER, "tcp/9000", DeliveryState.REJECTED, BUSY)
     server.server.deliveries += [ProxyDelivery("ipv4:1", Node("a"), (missing,)), ProxyDelivery("ipv4:2", Node("b"), ())]
     assert run(["explain", "tcp://h:9000", "--exit-code", "--server", server.target]) == 0
-    assert "1 of 2 proxies (a) cannot bind the port" in capfd.readouterr().out
+    assert "1 of 2 proxies (a) cannot bind '0.0.0.0:9000'" in capfd.readouterr().out
     server.server.deliveries.pop()
     assert run(["explain", "tcp://h:9000", "--exit-code", "-o", "json", "--server", server.target]) == 1
     assert json.loads(capfd.readouterr().out)["connection"] == "refused"
@@ -146,8 +146,8 @@ def test_ports_has_a_row_for_each_port(server: ThreadedDebugServer, capfd: pytes
     assert run(["ports", "--server", server.target]) == 0
     header, first, second = capfd.readouterr().out.splitlines()
     assert header.split() == ["PORT", "STATE", "SERVICE", "HEALTHY", "SOURCE", "WHY"]
-    assert first.split()[:4] == ["tcp/9000", "served", "default/pg", "1"]
-    assert "1 of 2 proxies (envoy-1) cannot bind the port: cannot bind '0.0.0.0:9000'" in first
+    assert first.split()[:4] == ["tcp/9000", "rejected", "default/pg", "1"]
+    assert "1 of 2 proxies (envoy-1) cannot bind '0.0.0.0:9000'" in first
     assert second.split()[:4] == ["tcp/9001", "left", "out", "default/gone"]
 
 

@@ -15,9 +15,10 @@ import pytest
 
 from tests.support.cluster import ApiError, Cluster
 from tests.support.cluster.control_plane import own_address
-from tests.support.cluster.replica import Replica
+from tests.support.cluster.replica import XDS, Replica
 from tests.support.cluster.traffic import NAME, Pods, service
 from tests.support.envoy import needs_envoy, running_envoy
+from tests.support.manifests import K8S, loaded
 
 pytestmark = needs_envoy
 
@@ -28,12 +29,9 @@ WATCHED = [
 ]
 EVENTS = {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["list", "create", "patch"]}
 LEASES = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "patch"]}
-PORTS = {
-    "apiGroups": [""],
-    "resources": ["configmaps"],
-    "resourceNames": ["tcp-services", "udp-services"],
-    "verbs": ["list", "watch"],
-}
+ROLE = (K8S / "layer4" / "role.yaml").read_text()
+PORTS = next(each["rules"] for each in loaded(ROLE) if each["kind"] == "Role")
+TCP, UDP = "xds-ingress-tcp", "xds-ingress-udp"
 
 
 def ports(namespace: str, name: str, data: dict[str, str]) -> dict[str, Any]:
@@ -78,9 +76,9 @@ async def kubeconfig(cluster: Cluster, namespace: str, edge: str) -> Path:
     await cluster.kubectl("create", "serviceaccount", "xds", "-n", edge)
     account = f"{edge}:xds"
     await grant(cluster, namespace, account, "xds", *WATCHED, EVENTS)
-    await grant(cluster, edge, account, "xds-ports", PORTS, EVENTS, LEASES)
+    await grant(cluster, edge, account, "xds-ports", *PORTS, EVENTS, LEASES)
     token = await cluster.token_for(edge, "xds")
-    for name, allowed in (("tcp-services", True), ("other", False)):
+    for name, allowed in ((TCP, True), ("other", False)):
         selected = f"/api/v1/namespaces/{edge}/configmaps?fieldSelector=metadata.name%3D{name}"
         if allowed:
             assert (await cluster.get(selected, token=token))["items"] == []
@@ -127,6 +125,14 @@ async def answer(proxy: str, port: int) -> str:
         writer.close()
 
 
+async def xds(*arguments: str) -> str:
+    """The standard output of the command."""
+    process = await asyncio.create_subprocess_exec(XDS, *arguments, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()
+
+
 def reasons(events: Any, kind: str) -> list[tuple[str, str]]:
     found = (each for each in events["items"] if each["regarding"]["kind"] == kind)
     return sorted((each["regarding"]["name"], each["reason"]) for each in found)
@@ -143,8 +149,8 @@ async def test_ports_follow_config_maps_and_services_with_least_rights(
     flags = (
         f"--namespace={namespace}",
         f"--expose-ports=9100-9109={namespace}",
-        f"--tcp-services-configmap={edge}/tcp-services",
-        f"--udp-services-configmap={edge}/udp-services",
+        f"--tcp-services-configmap={edge}/{TCP}",
+        f"--udp-services-configmap={edge}/{UDP}",
     )
     replica = Replica(("--kubeconfig", kubeconfig, *flags), tmp_path / "replica.log", proxy)
     pods = Pods(cluster, namespace)
@@ -157,40 +163,45 @@ async def test_ports_follow_config_maps_and_services_with_least_rights(
         envoy = await stack.enter_async_context(running_envoy(replica.listen, tmp_path))
         await envoy.until_ready()
         found = [(str(each.object.name), str(each.reason)) for each in await replica.problems()]
-        missing = [(name, "PortConfigMapNotFound") for name in ("tcp-services", "udp-services")]
+        missing = [(name, "PortConfigMapNotFound") for name in (TCP, UDP)]
         assert sorted(each for each in found if each[1].startswith("Port")) == missing
 
         to, bad = f"{namespace}/{NAME}:http", f"{namespace}/gone:80"
         await cluster.apply(
-            ports(edge, "tcp-services", {"9000": to, "9001": bad}),
-            ports(edge, "udp-services", {"5353": to}),
+            ports(edge, TCP, {"9000": to, "9001": bad}),
+            ports(edge, UDP, {"5353": to}),
             ports(edge, "other", {"9002": to}),
         )
         await until_listeners(replica, "tcp/9000")
         await until_answer(proxy, 9000, lambda name: name == first.name)
-        await until_event(edge, "ConfigMap", "tcp-services", "BackendNotFound")
-        await until_event(edge, "ConfigMap", "udp-services", "BackendPortNotFound")
-        described = " ".join((await cluster.kubectl("describe", "configmap", "tcp-services", "-n", edge)).split())
+        await until_event(edge, "ConfigMap", TCP, "BackendNotFound")
+        await until_event(edge, "ConfigMap", UDP, "BackendPortNotFound")
+        described = " ".join((await cluster.kubectl("describe", "configmap", TCP, "-n", edge)).split())
         assert "Warning BackendNotFound" in described
         assert f"Service '{namespace}/gone' doesn't exist" in described
+
+        out = await xds("why", "configmap", f"{edge}/{TCP}", "--server", replica.listen)
+        assert "partly accepted, 1 of 2 parts" in out
+        assert f"9000: {to} served" in out
+        assert "9001" in await xds("explain", f"tcp://{proxy}:9001", "--server", replica.listen)
 
         second = await pods.start()
         await until_answer(proxy, 9000, lambda name: name == second.name)
 
-        await cluster.apply(ports(edge, "tcp-services", {"9000": to, "9001": to}))
+        await cluster.apply(ports(edge, TCP, {"9000": to, "9001": to}))
         await until_answer(proxy, 9001, lambda name: name.startswith(NAME))
-        await until_event(edge, "ConfigMap", "tcp-services", "Resolved")
+        await until_event(edge, "ConfigMap", TCP, "Resolved")
 
         await cluster.apply(exposing(namespace, "9100=tcp:http, 9200=tcp:http, 9000=tcp:80"))
         await until_listeners(replica, "tcp/9000", "tcp/9001", "tcp/9100")
         await until_answer(proxy, 9100, lambda name: name.startswith(NAME))
         await until_event(namespace, "Service", "own", "PortNotExposed")
 
-        await cluster.request("DELETE", f"/api/v1/namespaces/{edge}/configmaps/tcp-services")
+        await cluster.request("DELETE", f"/api/v1/namespaces/{edge}/configmaps/{TCP}")
         await until_listeners(replica, "tcp/9100")
         await until_answer(proxy, 9000, lambda name: name == "refused")
         assert (await answer(proxy, 9100)).startswith(NAME)
-        await cluster.apply(ports(edge, "tcp-services", {"9000": to}))
+        await cluster.apply(ports(edge, TCP, {"9000": to}))
         await until_answer(proxy, 9000, lambda name: name.startswith(NAME))
         kinds = {str(each.object.kind) for each in await replica.problems()}
         assert kinds <= {"ConfigMap", "Service"}  # no watch was refused

@@ -5,20 +5,25 @@ Covers the object, the message and the duration. Excludes Events (tests/reportin
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.support.ads_client import CDS, ECDS, EDS, LDS, RDS, SDS
-from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
+from tests.support.objects import certificate, config_map, ingress, path, rule, secret, service, slice_of, tls
 from tests.support.plane import Plane, cluster, site
 from tests.support.route_table_annotations import annotated
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
-from xds.problems.problem import ObjectRef, Problem
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.protocol.rejection.reports import REPORTS_PER_NODE_LIMIT
 from xds.resources.names import RATE_LIMITS
 from xds.snapshot.resource import ResourceType
+from xds.traffic.layer4 import Transport
+from xds.translate.layer4.options import Layer4Options, PortRange
+from xds.translate.options import TranslateOptions
 
 WEB = cluster("web")
+IN_USE = "Error adding/updating listener(s) {}: cannot bind '0.0.0.0:9000': Address already in use\n"
 H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}
 
 
@@ -30,6 +35,16 @@ async def told(plane: Plane) -> list[Problem]:
     async with asyncio.timeout(WAIT_LIMIT_SECONDS):
         plane.pipeline.report_rejections(await plane.ads.rejection_reports())
     return plane.pipeline.problems
+
+
+@pytest.fixture
+async def layer4() -> AsyncIterator[Plane]:
+    """A control plane with ports of layer 4: by a ConfigMap, and by the annotation of a Service."""
+    ports = Layer4Options({Transport.TCP: Key("default", "tcp-services")}, (PortRange(9100, 9199, "default"),))
+    async with Plane(translate=TranslateOptions(layer4=ports)) as plane:
+        plane.apply(service("db", 5432), config_map("tcp-services", **{"9000": "default/db:5432"}))
+        plane.apply(service("queue", 1883, annotations={"xds-ingress.dev/expose": "9100=tcp:1883"}))
+        yield plane
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +90,7 @@ async def test_a_rejected_cluster_blames_only_the_ingresses_that_use_the_service
     balanced = ingress("balanced", rule("b.example", path("/", "web")), annotations=annotated(load_balance="ewma"))
     plane.apply(balanced)
     (name,) = plane.pipeline.store.resources(ResourceType.CLUSTER).keys() - {WEB}
-    await client.reject(CDS, name, message=f"Error adding/updating cluster(s) {name}: no")
+    await client.nack(await client.receive(), f"Error adding/updating cluster(s) {name}: no")
     (problem,) = await told(plane)
     assert (problem.object, problem.reason) == (about("balanced"), "RejectedByProxy")
 
@@ -142,7 +157,7 @@ async def test_a_rejected_listener_is_a_problem_of_no_ingress(plane: Plane) -> N
     await client.reject(LDS, "http", message="cannot bind '0.0.0.0:80': Permission denied")
     (problem,) = await told(plane)
     assert problem.object == ObjectRef("Listener", "", "http")
-    assert "proxies that accept it get it" in problem.message
+    assert "Listener http cannot bind on 1 of 1 proxies" in problem.message
     assert "--http-port" in problem.remedy
     await client.close()
     assert await told(plane) == []
@@ -200,3 +215,73 @@ async def test_a_proxy_without_a_version_on_trial_is_not_in_sync(plane: Plane) -
     assert plane.status_of(CDS, "first").rejected_names == (WEB,)
     assert plane.status_of(CDS, "first").on_trial == 0
     assert await second.receive()
+
+
+@pytest.mark.parametrize(
+    ("listener", "source", "field"),
+    [
+        ("tcp/9000", ObjectRef("ConfigMap", "default", "tcp-services"), "data[9000]"),
+        ("tcp/9100", ObjectRef("Service", "default", "queue"), "metadata.annotations['xds-ingress.dev/expose']"),
+    ],
+)
+async def test_a_port_that_proxies_cannot_bind_is_a_problem_of_its_source(
+    layer4: Plane, listener: str, source: ObjectRef, field: str
+) -> None:
+    for number in range(5):
+        client = layer4.delta(f"envoy-{number}")
+        await client.subscribe(LDS)
+        received = await client.receive()
+        await (client.nack(received, IN_USE.format(listener)) if number < 2 else client.ack(received))
+    await until(lambda: sum(each.is_rejecting for each in layer4.ads.proxy_figures()) == 2)
+    (problem,) = await told(layer4)
+    assert (problem.object, str(problem.field)) == (source, field)
+    assert f"Listener {listener} cannot bind on 2 of 5 proxies" in problem.message
+    assert "Free the port" in problem.remedy
+    assert "--http-port" not in problem.remedy
+
+
+async def test_a_port_that_stays_in_use_slows_no_proxy_down(layer4: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt is a NACK, and a proxy with many more NACKs than ACKs is taken for hostile."""
+    monkeypatch.setattr("xds.protocol.rejection.bind_retries.BIND_RETRY_SECONDS", 0.01)
+    client = layer4.delta()
+    await client.subscribe(LDS)
+    for _ in range(5):
+        await client.nack(await client.receive(), IN_USE.format("tcp/9000"))
+    await until(lambda: layer4.metrics.streams.nacks.counts[LDS] == 5)
+    (stream,) = layer4.ads._streams
+    assert stream.excess_nacks == 1
+
+
+async def test_a_rejected_cluster_of_layer_4_is_a_problem_of_its_source(layer4: Plane) -> None:
+    client = layer4.delta()
+    await client.subscribe(CDS)
+    (name,) = (each for each in layer4.names(CDS) if each.startswith("default/db/"))
+    await client.nack(await client.receive(), f"Error adding/updating cluster(s) {name}: no")
+    (problem,) = await told(layer4)
+    assert problem.object == ObjectRef("ConfigMap", "default", "tcp-services")
+    assert str(problem.field) == "data[9000]"
+
+
+async def test_a_rejection_of_many_entries_of_a_config_map_is_one_problem_of_it(layer4: Plane) -> None:
+    layer4.apply(config_map("tcp-services", **{str(port): "default/db:5432" for port in range(9000, 9020)}))
+    client = layer4.delta()
+    await client.subscribe(CDS)
+    (name,) = (each for each in layer4.names(CDS) if each.startswith("default/db/"))
+    await client.nack(await client.receive(), f"Error adding/updating cluster(s) {name}: no")
+    (problem,) = await told(layer4)
+    assert problem.object == ObjectRef("ConfigMap", "default", "tcp-services")
+    assert not problem.field
+
+
+async def test_a_rejected_filter_chain_of_a_passed_host_is_a_problem_of_its_ingress() -> None:
+    async with Plane(translate=TranslateOptions(passes_tls=True)) as plane:
+        plane.apply(*site("web"), service("mail"))
+        annotations = {"nginx.ingress.kubernetes.io/ssl-passthrough": "true"}
+        plane.apply(ingress("mail", rule("mail.example", path("/", "mail")), annotations=annotations))
+        client = plane.delta()
+        await client.subscribe(LDS)
+        (backend,) = (each for each in plane.names(CDS) if each.startswith("default/mail/80@"))
+        reason = f"error adding listener '0.0.0.0:443': filter chain 'pass/{backend}' is bad"
+        await client.nack(await client.receive(), f"Error adding/updating listener(s) https: {reason}\n")
+        (problem,) = (each for each in await told(plane) if each.reason == "RejectedByProxy")
+        assert problem.object == about("mail")

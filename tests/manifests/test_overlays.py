@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from tests.support.installation import CLUSTER_SCOPED, WORKLOADS, Installation, chosen, component_of, share_nothing
-from tests.support.manifests import COMPONENTS, build, needs_kubectl, overlay
+from tests.support.manifests import COMPONENTS, K8S, build, needs_kubectl, overlay
+from tests.support.network_policies import Network, Outside, Pod
 
 pytestmark = needs_kubectl
 
@@ -187,6 +188,22 @@ def test_an_overlay_of_an_overlay_is_whole(folder: Path) -> None:
 def relative_components(folder: Path) -> list[str]:
     written = yaml.safe_load((folder / "lower" / "kustomization.yaml").read_text())["resources"][0]
     return [f"{written}/{each}".removeprefix("../") for each in COMPONENTS]
+
+
+def test_the_overlay_of_the_guide_opens_its_port(folder: Path) -> None:
+    guide = (K8S.parent / "docs" / "install.md").read_text()
+    _, _, rest = guide.partition("An overlay adds entries")
+    example = yaml.safe_load(rest.split("```yaml\n")[1].split("```")[0])
+    [component] = example["components"]
+    components = [component.removeprefix("xds-ingress/k8s/")]
+    found = Installation(overlay(folder / "ports", components=components, patches=example["patches"]))
+    entries = [each.get("data") for each in found.of_kind("ConfigMap") if each["metadata"]["name"] == "xds-ingress-tcp"]
+    assert entries == [{"5432": "db/postgres:5432"}]
+    [service] = [each for each in found.of_kind("Service") if each["metadata"]["name"] == "xds-ingress-envoy"]
+    assert 5432 in [each["targetPort"] for each in service["spec"]["ports"]]
+    template = found.workload("proxy")["spec"]["template"]["metadata"]["labels"]
+    network = Network(found.of_kind("NetworkPolicy"), {})
+    assert network.lets(Outside("203.0.113.9"), Pod("xds-ingress", template), 5432)
 
 
 # Two installations.

@@ -23,6 +23,9 @@ CASES: Final = Path(__file__).parent.parent / "cases"
 ROOT: Final = CASES.parent.parent
 XDS: Final = (sys.executable, "-m", "xds")
 
+EXPOSED: Final = {"19000": "PORT_A", "19001": "PORT_B"}
+"""TCP ports of ConfigMaps and Services in manifests, each with its variable in request.sh."""
+
 ANY: Final = "…"
 """In a line of `expected`: any text, also none."""
 
@@ -68,6 +71,9 @@ async def output(case: Case, folder: Path) -> str:
         for port, backend in BACKENDS.items():
             if port in manifest:
                 manifest = manifest.replace(port, str(await stack.enter_async_context(backend())))
+        exposed = {name: free_port() for port, name in EXPOSED.items() if port in manifest}
+        for port, name in EXPOSED.items():
+            manifest = manifest.replace(port, str(exposed.get(name)))
         (manifests / "manifest.yaml").write_text(manifest)
         ports = {"HTTP": free_port(), "HTTPS": free_port()}
         server = await stack.enter_async_context(_serving(case, manifests, folder / "serve.log", ports))
@@ -75,7 +81,7 @@ async def output(case: Case, folder: Path) -> str:
         envoy = await stack.enter_async_context(running_envoy(server, folder, dns_port=dns_port))
         await envoy.until_ready()
         await _in_sync(server)
-        environment = {name: str(port) for name, port in ports.items()} | {"XDS_SERVER": server}
+        environment = {name: str(port) for name, port in (ports | exposed).items()} | {"XDS_SERVER": server}
         return await _run(case.folder / "request.sh", environment)
 
 

@@ -316,6 +316,7 @@ class World:
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
         host_ownership: HostOwnership = HostOwnership.SHARED,
         published: Key | None = None,
+        passes_tls: bool = False,
         layer4: Layer4Options = NO_LAYER4,
         now: datetime = NOW,
     ) -> None:
@@ -334,6 +335,7 @@ class World:
             max_regex_size=max_regex_size,
             host_ownership=host_ownership,
             published=published,
+            passes_tls=passes_tls,
             layer4=layer4,
         )
         self.state = KubeState(

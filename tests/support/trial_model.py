@@ -17,7 +17,8 @@ from typing import Final
 from tests.support.xds_client_model import CDS, ECDS, EDS, LDS, RDS, SDS, VHDS, inline
 from xds.protocol.fleet import BuildFleet, Fleet
 from xds.protocol.messages import DeltaRequest, Event, Node, Rejected, Response, SotwRequest, Variant
-from xds.protocol.rejection.nack import NAMED_TYPES
+from xds.protocol.rejection.bind_retries import BIND_RETRY_SECONDS
+from xds.protocol.rejection.nack import CANNOT_BIND, NAMED_TYPES
 from xds.protocol.rejection.trial import Candidate
 from xds.protocol.session import Session
 from xds.protocol.status import DeliveryState
@@ -308,6 +309,7 @@ class Proxy:
         rejected: On this stream, by resource: the versions that may not be sent again.
         owed: Resources that are sent once more in any version: requested again, or part of another one that was sent.
         unanswered: What was in flight when the stream ended.
+        busy: The listeners whose port another process of the machine has.
     """
 
     def __init__(
@@ -332,6 +334,7 @@ class Proxy:
         self.sent_count = 0
         self.unanswered: set[tuple[ResourceKey, str]] = set()
         self.flaps = 0
+        self.busy: set[str] = set()
         self.subscribed: dict[ResourceType, frozenset[str]] = {}
         fleet.proxies.append(self)
 
@@ -370,6 +373,10 @@ class Proxy:
 
     def accepts(self, item: Resource) -> bool:
         return f"!{self.software}" not in item.body.decode()
+
+    def binds(self, item: Resource) -> bool:
+        """Whether the machine gives a listener its port. Envoy keeps the socket of a listener that it has."""
+        return item.type is not LDS or item.name not in self.busy or item.name in self.held[LDS]
 
     # The stream.
 
@@ -440,6 +447,8 @@ class Proxy:
         for event in events if self.kind != "nags" else ():
             if isinstance(event, Rejected):
                 for name, version in event.rejection.blamed:
+                    if name in event.rejection.unbound:
+                        continue
                     item = next(each for each in event.response.resources if each.name == name)
                     if self._is_wanted_still(item):
                         self.rejected.setdefault((event.type, name), set()).add(version)
@@ -532,15 +541,18 @@ class Proxy:
     def _answer_honestly(self, type_: ResourceType) -> None:
         response = self.wire[type_]
         bad = [item for item in response.resources if not self.accepts(item)]
-        if not bad:
+        unbound = [item for item in response.resources if self.accepts(item) and not self.binds(item)]
+        if not bad and not unbound:
             self._apply(response)
             self._say(type_, None)
             return
-        for item in bad:
+        for item in (*bad, *unbound):
             self.last_rejected[type_, item.name] = item.version
         if type_ in NAMED_TYPES:
-            self._apply(response, without=bad)
-            self._say(type_, _blame([item.name for item in bad]))
+            self._apply(response, without=(*bad, *unbound))
+            reasons = {item.name: "bad" for item in bad} | {item.name: CANNOT_BIND for item in unbound}
+            lines = "\n".join(f"{name}: {reason}" for name, reason in sorted(reasons.items()))
+            self._say(type_, f"Error adding/updating listener(s) {lines}" if type_ is LDS else _blame(reasons))
             return
         hosts = [host for item in bad for host in getattr(item, "hosts", {}).values() if not self.accepts(host)]
         self._say(type_, f"bad domain {hosts[0].name.rpartition('/')[2]}" if hosts else "bad ")
@@ -604,6 +616,8 @@ class Proxy:
                 if type_ is VHDS and route_configuration_of(name) not in self.held[RDS]:
                     continue
                 held = self.has(type_).get(name)
+                if held is None and not self.binds(item):
+                    continue
                 if self.accepts(item):
                     assert held is not None, f"{self} accepts {type_.short} {name} and has nothing"
                     assert held.version == item.version, f"{self} accepts {type_.short} {name} and has another version"
@@ -637,14 +651,16 @@ def _blame(names: Iterable[str]) -> str:
 
 
 def settle(fleet: TrialFleet, limit: int = 4000) -> float:
-    """Let every proxy answer until nothing happens any more. Returns the seconds that it took."""
+    """Let every proxy answer until nothing happens any more, or nothing but attempts to bind busy ports. Returns the
+    seconds that it took.
+    """
     start = fleet.now
     for _ in range(limit):
         acted = [proxy.act() for proxy in fleet.proxies]
         if any(acted):
             continue
         at = min(fleet.next_deadline(), *(proxy.answers_at() for proxy in fleet.proxies), inf)
-        if at == inf:
+        if at == inf or (at > start + 4 * BIND_RETRY_SECONDS and any(proxy.busy for proxy in fleet.proxies)):
             return fleet.now - start
         fleet.pass_time(max(0.0, at - fleet.now))
     raise AssertionError("the fleet does not settle")

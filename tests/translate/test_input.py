@@ -247,8 +247,8 @@ def test_nginx_annotations_are_problems() -> None:
         "nginx.org/server-snippets": "not ours to say",
     }
     world = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotations))
-    assert world.reasons() == [("shop", "AnnotationUnknown"), ("shop", "AnnotationUnsupported")]
-    assert [each.message.count(f"{prefix}/ssl-passthrough") for each in world.problems] in ([1, 0], [0, 1])
+    assert world.reasons() == [("shop", "AnnotationUnknown"), ("shop", "PassthroughOff")]
+    assert [each.message.count("ssl-passthrough has no effect") for each in world.problems] in ([1, 0], [0, 1])
     for problem in world.problems:
         told(problem)
         assert "metadata.annotations" in str(problem.field)
@@ -301,7 +301,7 @@ def test_a_list_that_allows_each_client_is_no_problem(name: str, networks: str, 
 def test_the_problem_of_an_annotation_is_solved_by_removing_the_annotation() -> None:
     annotations = {"nginx.ingress.kubernetes.io/ssl-passthrough": "true"}
     world = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotations))
-    assert world.reasons() == [("shop", "AnnotationUnsupported")]
+    assert world.reasons() == [("shop", "PassthroughOff")]
     world.add(ingress("shop", rule(HOST, path("/"))))
     assert world.problems == []
 

@@ -72,6 +72,7 @@ class Answers:
         self.revisions = pb.ListRevisionsResponse()
         self.changes: list[pb.ResourceChange] = []
         self.certificates = pb.ListCertificatesResponse()
+        self.ports = pb.ListPortsResponse()
         self.replicas = pb.ListReplicasResponse()
         self.asked: list[object] = []
         self.error: Exception | None = None
@@ -114,6 +115,9 @@ class Answers:
 
     async def list_certificates(self, request: pb.ListCertificatesRequest) -> pb.ListCertificatesResponse:
         return self.certificates
+
+    async def list_ports(self, request: pb.ListPortsRequest) -> pb.ListPortsResponse:
+        return self.ports
 
     async def list_replicas(self, request: pb.ListReplicasRequest) -> pb.ListReplicasResponse:
         return self.replicas

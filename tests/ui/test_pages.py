@@ -20,6 +20,7 @@ PATHS = [
     "/",
     "/ingresses",
     "/ingresses/default/shop",
+    "/ports",
     "/explain?url=http://a.test/",
     "/problems",
     "/proxies",
@@ -106,6 +107,9 @@ def fill(ui: Ui) -> None:
     answers.changes = [pb.ResourceChange(type_url=odd, name=odd, old=old, new=new)]
     certificate = pb.Certificate(secret=named, names=[odd], hosts=[odd], not_after=at(), is_default=True)
     answers.certificates = pb.ListCertificatesResponse(certificates=[certificate])
+    port = pb.Port(name=odd, source=named, field=odd, text=odd, why=odd, service=named, cluster=odd, losers=[named])
+    port.rejection = odd
+    answers.ports = pb.ListPortsResponse(ports=[port])
     answers.replicas = pb.ListReplicasResponse(
         replicas=[pb.Replica(self=True, status=answers.status), pb.Replica(address=odd, error=odd, remedy=odd)]
     )
@@ -206,6 +210,37 @@ async def test_the_form_asks_for_the_request(ui: Ui) -> None:
     code, html = await ui.get("/explain?url=http://a.test/&headers=nonsense")
     assert code == 400
     assert "is no header" in html
+
+
+async def test_the_form_shows_the_end_of_a_connection(ui: Ui) -> None:
+    text = "refused: nothing listens on tcp/9000"
+    ui.answers.explanation = pb.ExplainResponse(connection=pb.CONNECTION_REFUSED, outcome=text)
+    _, html = await ui.get("/explain?url=tcp://a.test:9000")
+    assert '<b class="code">refused</b> nothing listens on tcp/9000' in html
+
+
+async def test_ports_are_filtered_by_words_and_state(ui: Ui) -> None:
+    served, dead, out = pb.UNIT_STATUS_SERVED, pb.UNIT_STATUS_NO_ENDPOINTS, pb.UNIT_STATUS_LEFT_OUT
+    states = {"tcp/1": served, "tcp/2": dead, "udp/3": out, "udp/4": served}
+    ports = [pb.Port(name=name, status=state, source=reference("tcp", "ConfigMap")) for name, state in states.items()]
+    ports[3].rejecting_proxies = 1
+    ports[3].rejection = "1 of 2 proxies (envoy-1) cannot bind the port"
+    ui.answers.ports = pb.ListPortsResponse(ports=ports)
+    for query, found in {
+        "": list(states),
+        "q=UDP+configmap": ["udp/3", "udp/4"],
+        "state=served": ["tcp/1"],
+        "state=no_endpoints": ["tcp/2"],
+        "state=not_served": ["udp/3"],
+        "state=rejected": ["udp/4"],
+        "q=nothing": [],
+    }.items():
+        _, html = await ui.get(f"/ports?{query}")
+        assert [name for name in states if f">{name}</a>" in html] == found
+    assert "Show all 4" in html
+    _, html = await ui.get("/ports")
+    assert 'href="/explain?url=tcp%3A%2F%2F%3A1"' in html
+    assert "cannot bind the port" in html
 
 
 async def test_the_list_of_ingresses_is_filtered_by_the_server(ui: Ui) -> None:

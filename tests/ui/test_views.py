@@ -58,6 +58,7 @@ def test_each_state_has_a_word() -> None:
         (words.ANNOTATIONS, pb.AnnotationStatus.values()),
         (words.DELIVERIES, pb.DeliveryState.values()),
         (words.LEVELS, pb.Level.values()),
+        (words.CONNECTIONS, pb.Connection.values()),
         (words.VARIANTS, pb.Variant.values()),
     ):
         assert set(states) == set(values) - {0}

@@ -9,6 +9,7 @@ from xds.cli.names import ObjectName
 from xds.cli.options import option
 from xds.kube.decode import is_namespace
 from xds.traffic.layer4 import PortKey, Transport
+from xds.translate.layer4.entries import MAX_PORT, port_number
 from xds.translate.layer4.options import Layer4Options, PortRange
 
 DEFAULT_RESERVED: Final = (9901, 9902)
@@ -26,13 +27,11 @@ class ExposedPorts(click.ParamType):  # type: ignore[type-arg]  # not generic in
         ports, _, namespace = str(value).partition("=")
         numbers, slash, protocol = ports.partition("/")
         first, dash, last = numbers.partition("-")
-        if not first.isascii() or not first.isdecimal() or (dash and not (last.isascii() and last.isdecimal())):
-            self.fail(f"{value!r} is not {self.name}, such as 9000-9100=team-a or 53/udp=dns", param, ctx)
+        lowest, highest = port_number(first), port_number(last if dash else first)
         if (slash and protocol not in tuple(Transport)) or not is_namespace(namespace):
             self.fail(f"{value!r} is not {self.name}, such as 9000-9100=team-a or 53/udp=dns", param, ctx)
-        lowest, highest = int(first), int(last or first)
-        if not 0 < lowest <= highest <= 65535:
-            self.fail(f"{value!r} is no range of ports from 1 to 65535", param, ctx)
+        if lowest is None or highest is None or lowest > highest:
+            self.fail(f"{value!r} is no port or range of ports from 1 to {MAX_PORT}", param, ctx)
         return PortRange(lowest, highest, namespace, (Transport(protocol),) if slash else tuple(Transport))
 
 
@@ -44,10 +43,10 @@ class ReservedPorts(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        parts = [part.strip() for part in str(value).split(",") if part.strip()]
-        if not all(part.isascii() and part.isdecimal() and 0 < int(part) <= 65535 for part in parts):
+        numbers = [port_number(part) for part in str(value).split(",") if part.strip()]
+        if None in numbers:
             self.fail(f"{value!r} is not a list of ports such as 9901,9902", param, ctx)
-        return tuple(map(int, parts))
+        return tuple(number for number in numbers if number is not None)
 
 
 LAYER4_OPTIONS: Final = (

@@ -53,16 +53,16 @@ def port_data(port: pb.Port) -> dict[str, Any]:
 
 
 def _row(port: pb.Port) -> tuple[str | Text, ...]:
-    colour = "red" if port.rejecting_proxies else COLOURS.get(port.status, "red")
+    status = (STATUSES.get(port.status, "unspecified"), COLOURS.get(port.status, "red"))
     service = f"{port.service.namespace}/{port.service.name}" if port.HasField("service") else ""
     why = [port.rejection] if port.rejection else []
     why += [port.why] if port.why else []
     why += [f"{object_name(each)} asks for it, too" for each in port.losers]
     return (
         port.name or UNNAMED,
-        Text(STATUSES.get(port.status, "unspecified"), colour),
+        Text.assemble(("rejected", "red") if port.rejecting_proxies else status),
         service,
         str(port.healthy_endpoints) if port.cluster else "",
-        f"{object_name(port.source)} {port.field}",
+        f"{object_name(port.source)} {port.text if port.source.kind == 'Service' else port.field}",
         printable("; ".join(why)),
     )

@@ -285,4 +285,5 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         traffic_metrics=flags["traffic_metrics"],
         tracing=TracingOptions(flags["otlp"], flags["trace_sampling"]) if flags["otlp"] else None,
         authz=flags["authz"],
+        passes_tls=flags["enable_ssl_passthrough"],
     )

@@ -205,8 +205,8 @@ class Pipeline:
         self._problems.report("publishing", problems)
 
     def _attribute(self, report: RejectionReport) -> list[Problem]:
-        said = (report.message, report.effect)
-        return attribution.problems(report.resource, report.good, said, self._state, self._translator)
+        verdict = attribution.Verdict(report.message, report.effect, is_unbound=report.of_proxies > 0)
+        return attribution.problems(report.resource, report.good, verdict, self._state, self._translator)
 
     def apply(self, batches: Iterable[Batch], now: float) -> Revision | None:
         """Apply batches, and work until nothing is left to do.

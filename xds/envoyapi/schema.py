@@ -70,6 +70,8 @@ ROOTS = (
     "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
     "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",
     "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput",
+    "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput",
+    "envoy.extensions.matching.input_matchers.ip.v3.Ip",
     "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
     "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
     "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",

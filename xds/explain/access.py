@@ -11,6 +11,7 @@ from xds.explain.request import Request
 from xds.problems.text import shown
 from xds.traffic.access import Access, Passwords
 from xds.traffic.authorizer import Authorizer
+from xds.traffic.tls import Sources
 
 _NAMED_NETWORKS: Final = 5
 
@@ -72,6 +73,13 @@ def is_forbidden(access: Access, client: str) -> bool:
         return False
     denied = access.denied is not None and _holds(access.denied, client)
     return denied or (access.allowed is not None and not _holds(access.allowed, client))
+
+
+def lets_in(sources: Sources, client: str) -> bool:
+    """Whether a client may connect; True for an unknown one, whose address is empty."""
+    if not client:
+        return True
+    return (sources.allowed is None or _holds(sources.allowed, client)) and not _holds(sources.denied, client)
 
 
 def _may_be_let_in(access: Access, client: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.routes import Route, VirtualHost
-from xds.traffic.tls import Termination
+from xds.traffic.tls import Passthrough, Termination
 
 
 class Choice(Enum):
@@ -19,7 +19,7 @@ class Choice(Enum):
     DEFAULT = auto()
     """The default certificate, or the rules without host."""
     NO_CERTIFICATE = auto()
-    """A TLS entry names the host, and has no usable certificate."""
+    """A TLS entry names the host, and has no usable certificate; or the host can't be passed through as asked."""
     NONE = auto()
 
 
@@ -31,13 +31,17 @@ class Handshake:
         sni: Empty if the client sends none.
         choice: How the certificate was chosen.
         pattern: The TLS host that decided; empty for the default certificate, or none.
-        termination: The certificate; None if the connection is closed.
+        termination: The certificate; None if the connection is closed or passed through.
+        passthrough: The backend that the connection goes to undecrypted; None: to none.
+        is_denied: Whether the connection is closed because the client is none of those that may connect.
     """
 
     sni: str
     choice: Choice
     pattern: str = ""
     termination: Termination | None = None
+    passthrough: Passthrough | None = None
+    is_denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +240,8 @@ class Answer:
 
 
 CLOSED = Answer(0)
+PASSED = Answer(0)
+"""The backend answers, by TLS."""
 MALFORMED = Answer(400)
 NOT_FOUND = Answer(404)
 MISDIRECTED = Answer(421)

@@ -1,54 +1,95 @@
 """From a resource that proxies rejected to problems of the Kubernetes objects that the resource comes from."""
 
-from collections.abc import Iterable, Set
-from typing import Any, Final
+from collections.abc import Iterable, Sequence, Set
+from typing import Any, Final, NamedTuple
 
 from xds.envoyapi import codec
 from xds.kube.objects import Ingress
 from xds.kube.state import KubeState
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.resources import names
 from xds.resources.filters.rate_limits import rates_of
+from xds.resources.layer4.passthrough import passthrough_name
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.backends import BackendKey
-from xds.traffic.model import Traffic
+from xds.traffic.layer4 import PortKey, PortListener
+from xds.traffic.model import Traffic, TrafficModel
 from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route
 
 MAX_OWNERS: Final = 10
-"""Ingresses that get a problem for one rejection. With more candidates the problem is the resource's own."""
+"""Objects that get a problem for one rejection. With more candidates the problem is the resource's own."""
 
 MESSAGE_CHARACTERS: Final = 400
 """Length of a proxy's message in a problem, at most. `xds proxies` shows more."""
 
-_LISTENER_REMEDY: Final = (
-    "If the listener cannot bind, free the port, allow the port (below 1024 needs a capability), or choose another "
-    "with --http-port or --https-port; then restart the proxy."
+_CANNOT_BIND_REMEDY: Final = (
+    "`xds proxies --rejecting` names the proxies. Free the port on their machines, allow the port (below 1024 needs a "
+    "capability or net.ipv4.ip_unprivileged_port_start), or choose another{}. A freed port needs no restart."
 )
 
 
+def cannot_bind_remedy(listeners: Iterable[str]) -> str:
+    """The remedy for listeners, by name, whose port a machine doesn't give."""
+    is_port = all(PortKey.named(each) for each in listeners)
+    return _CANNOT_BIND_REMEDY.format("" if is_port else " with --http-port or --https-port")
+
+
+class Verdict(NamedTuple):
+    """The answer of proxies to a resource.
+
+    Attributes:
+        text: The proxy's message.
+        effect: The effect of the rejection, with a place for the resource's name.
+        is_unbound: Whether only the port of a listener is at fault, on the machines of some proxies.
+    """
+
+    text: str
+    effect: str
+    is_unbound: bool = False
+
+
+class Owner(NamedTuple):
+    """An object that a resource comes from.
+
+    Attributes:
+        field: The part that asks for the resource; WHOLE_OBJECT where several do, or none is known.
+    """
+
+    object: ObjectRef
+    field: FieldPath = WHOLE_OBJECT
+
+
 def problems(
-    rejected: Resource, last_good: Resource | None, said: tuple[str, str], state: KubeState, traffic: Traffic
+    rejected: Resource, last_good: Resource | None, verdict: Verdict, state: KubeState, traffic: TrafficModel
 ) -> list[Problem]:
-    """A problem for each Ingress that the resource comes from; for the resource itself if no Ingress is known.
+    """A problem for each object that the resource comes from; for the resource itself if no object is known.
 
     Args:
         rejected: The resource that a NACK blames.
         last_good: The last version that a proxy accepted; None if there is none.
-        said: The proxy's message, and the effect of the rejection with a place for the resource's name.
+        verdict: The answer of the proxies that reject the resource.
         state: Finds the Ingresses that use a Service or Secret.
-        traffic: Finds the routes that use a backend.
+        traffic: Finds the routes and ports that use a backend.
     """
-    text, effect = said
     kind = rejected.type.message.rpartition(".")[2]
-    message = f"{effect.format(f'{kind} {rejected.name}')}; the proxy says {_quoted(text)}"
-    remedy = _LISTENER_REMEDY if rejected.type is ResourceType.LISTENER else Reason.REJECTED_BY_PROXY.remedy
-    owners = _owners(rejected, last_good, text, state, traffic)
-    known = 0 < len(owners) <= MAX_OWNERS
-    blamed = [ObjectRef("Ingress", *key) for key in owners] if known else [_reference(kind, rejected)]
-    return [Problem(each, Reason.REJECTED_BY_PROXY, message, remedy) for each in blamed]
+    message = f"{verdict.effect.format(f'{kind} {rejected.name}')}; the proxy says {_quoted(verdict.text)}"
+    remedy = Reason.REJECTED_BY_PROXY.remedy
+    if verdict.is_unbound:
+        remedy = cannot_bind_remedy([rejected.name])
+    owners = _few(_owners(rejected, last_good, verdict.text, state, traffic)) or [Owner(_reference(kind, rejected))]
+    return [Problem(each.object, Reason.REJECTED_BY_PROXY, message, remedy, each.field) for each in owners]
+
+
+def _few(owners: Iterable[Owner]) -> Sequence[Owner]:
+    """The owners, without fields if only the objects are few enough; empty if there are too many of these, too."""
+    found = sorted(set(owners))
+    if len(found) > MAX_OWNERS:
+        found = [Owner(each) for each in sorted({owner.object for owner in found})]
+    return found if len(found) <= MAX_OWNERS else []
 
 
 def _quoted(text: str) -> str:
@@ -62,7 +103,40 @@ def _reference(kind: str, resource: Resource) -> ObjectRef:
     return ObjectRef(kind, "", resource.name)
 
 
-def _owners(rejected: Resource, last_good: Resource | None, text: str, state: KubeState, traffic: Traffic) -> list[Key]:
+def _owners(
+    rejected: Resource, last_good: Resource | None, text: str, state: KubeState, traffic: TrafficModel
+) -> Iterable[Owner]:
+    if rejected.type is ResourceType.LISTENER:
+        port = PortKey.named(rejected.name)
+        listener = traffic.ports.get(port) if port else None
+        return [_port_owner(listener)] if listener else _passed_owners(text, traffic)
+    owners = [Owner(ObjectRef("Ingress", *key)) for key in _ingresses_of(rejected, last_good, text, state, traffic)]
+    backend = names.backend(rejected.name) if rejected.type in (ResourceType.CLUSTER, ResourceType.ENDPOINTS) else None
+    if backend is None:
+        return owners
+    ports = [each for each in traffic.ports.values() if backend in each.route.backends]
+    return [*owners, *map(_port_owner, ports), *_passed_to(backend, traffic)]
+
+
+def _port_owner(listener: PortListener) -> Owner:
+    return Owner(listener.route.origin.object, listener.route.origin.field)
+
+
+def _passed_owners(text: str, traffic: Traffic) -> list[Owner]:
+    """The Ingresses whose filter chain of the HTTPS listener is in the proxy's message."""
+    named = (each.backend for each in traffic.tls.passed if passthrough_name(each.backend) in text)
+    return [owner for backend in named for owner in _passed_to(backend, traffic)]
+
+
+def _passed_to(backend: BackendKey, traffic: Traffic) -> list[Owner]:
+    """The Ingresses whose hosts are passed through to a backend."""
+    hosts = (host for each in traffic.tls.passed if each.backend == backend for host in each.hosts)
+    return [Owner(ObjectRef("Ingress", *traffic.tls.owners[host])) for host in hosts if host in traffic.tls.owners]
+
+
+def _ingresses_of(
+    rejected: Resource, last_good: Resource | None, text: str, state: KubeState, traffic: Traffic
+) -> list[Key]:
     match rejected.type:
         case ResourceType.CLUSTER | ResourceType.ENDPOINTS:
             return _users_of_cluster(rejected.name, state, traffic)
@@ -74,8 +148,6 @@ def _owners(rejected: Resource, last_good: Resource | None, text: str, state: Ku
         case ResourceType.EXTENSION:
             rates, known = rates_of(rejected.body), rates_of(last_good.body) if last_good else set()
             return sorted(_users_of_rates(rates - known or rates, traffic))
-        case ResourceType.LISTENER:
-            return []
         case _:
             return sorted(_owners_of_routes(rejected, last_good, text))
 

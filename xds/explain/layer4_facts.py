@@ -9,6 +9,7 @@ from xds.explain.layer4_endpoints import UsedBackend
 from xds.kube.objects import ConfigMap, Service
 from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.text import shown
 from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, ResourceType
@@ -106,10 +107,9 @@ def problems_by_field(problems: Iterable[Problem]) -> Mapping[_Place, list[Probl
 
 
 def of_claim(claim: PortClaim, problems: Mapping[_Place, list[Problem]]) -> list[Problem]:
-    """The problems of an entry. Items of an annotation share a field, so those that quote the item come before all."""
+    """The problems of an entry. Items of an annotation share a field, and their problems quote the item."""
     at_field = problems.get((claim.source, claim.field), [])
-    quoting = [each for each in at_field if claim.text and claim.text in each.message]
-    return quoting or at_field
+    return [each for each in at_field if claim.source.kind == ConfigMap.kind or shown(claim.text) in each.message]
 
 
 def _problems(

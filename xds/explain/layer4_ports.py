@@ -112,10 +112,11 @@ def rejection_words(name: str, rejections: Sequence[ListenerRejection], proxies:
         return ""
     named = ", ".join(each.proxy for each in rejections[:_NAMED_PROXIES])
     more = f" and {len(rejections) - _NAMED_PROXIES} more" if len(rejections) > _NAMED_PROXIES else ""
-    does = "rejected the listener"
-    if all(each.is_bind_failure for each in rejections):
-        does = "cannot bind the port"
-    return f"{len(rejections)} of {proxies} proxies ({named}{more}) {does}: {_said(name, rejections[0].message)}"
+    said = _said(name, rejections[0].message)
+    binds = all(each.is_bind_failure for each in rejections) and said.startswith("cannot bind")
+    return (
+        f"{len(rejections)} of {proxies} proxies ({named}{more}) {said if binds else f'rejected the listener: {said}'}"
+    )
 
 
 def _said(name: str, message: str) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xds.explain import client_check
-from xds.explain.access import is_forbidden, lacks_password
+from xds.explain.access import is_forbidden, lacks_password, lets_in
 from xds.explain.answer import (
     CLOSED,
     MALFORMED,
     MISDIRECTED,
     NOT_FOUND,
+    PASSED,
     Answer,
     Choice,
     ComparedRoute,
@@ -71,10 +72,10 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
     """The answer; adds each decision to `steps`."""
     termination = None
     if request.https:
-        steps.append(handshake := _handshake(traffic.tls, request.sni.lower().removesuffix(".")))
-        termination = handshake.termination
+        steps.append(connection := handshake(traffic.tls, request.sni.lower().removesuffix("."), request.client))
+        termination = connection.termination
         if termination is None:
-            return CLOSED
+            return PASSED if connection.passthrough and not connection.is_denied else CLOSED
     if why := malformed(request):
         steps.append(Malformed(why))
         return MALFORMED
@@ -141,11 +142,21 @@ def _status(route: Route, request: Request) -> int:
             return status
 
 
-def _handshake(tls: TlsTable, sni: str) -> Handshake:
-    """The certificate for an SNI: by name, then by wildcard, then the default certificate."""
+def handshake(tls: TlsTable, sni: str, client: str = "") -> Handshake:
+    """The certificate for an SNI, or its passthrough: by name, then by wildcard, then the default certificate.
+
+    Args:
+        tls: The table.
+        sni: In lower case, without a dot at the end.
+        client: The address that proxies know the client by; empty: unknown, and no list denies the client.
+    """
     for pattern, choice in ((sni, Choice.PRECISE), (wildcard_of(sni), Choice.WILDCARD)):
-        if pattern in tls.without_certificate:
+        if pattern in tls.without_certificate or pattern in tls.closed:
             return Handshake(sni, Choice.NO_CERTIFICATE, pattern)
+        for passed in tls.passed:
+            if pattern in passed.hosts:
+                is_denied = pattern in tls.sources and not lets_in(tls.sources[pattern], client)
+                return Handshake(sni, choice, pattern, passthrough=passed, is_denied=is_denied)
         for termination in tls.terminations:
             if pattern in termination.hosts:
                 return Handshake(sni, choice, pattern, termination)
@@ -159,11 +170,13 @@ def _coverage(traffic: Traffic, termination: Termination, host: str) -> Coverage
     answering = _host_match(traffic, host).virtual_host
     if client_check.is_elsewhere(termination, host, answering, has_tls=host in tls.named):
         return Coverage(host, "", covered=False, is_checked=True)
+    if answering and (answering.host if answering.alias_of is None else answering.alias_of) in tls.undecrypted:
+        return Coverage(host, _covering(host, tls.undecrypted) or "", covered=False)
     pattern = _covering(host, termination.hosts)
     if pattern is not None:
         return Coverage(host, pattern, covered=True)
     others = (pattern for other in tls.terminations for pattern in other.hosts)
-    other = _covering(host, (*others, *tls.without_certificate))
+    other = _covering(host, (*others, *tls.without_certificate, *tls.undecrypted))
     return Coverage(host, other or "", covered=termination.is_default and other is None)
 
 

@@ -1,6 +1,6 @@
 """References of Ingresses to hosts, Services and other objects, indexed to find the Ingresses that a change touches."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -11,7 +11,8 @@ from xds.problems.problem import Key, ObjectRef
 _K = TypeVar("_K", bound=Hashable)
 
 AnnotatedObjects: TypeAlias = Callable[[Ingress], frozenset[ObjectRef]]
-"""Returns the objects that annotations of an Ingress name: Secrets, ConfigMaps, Services, and hosts (ASKED_HOST).
+"""Returns the objects that annotations of an Ingress name: Secrets, ConfigMaps, Services, hosts (ASKED_HOST), and
+PASSTHROUGH.
 
 The registry of annotations knows which.
 """
@@ -35,6 +36,9 @@ def no_config_references(config: ConfigMap) -> frozenset[Key]:
 
 ASKED_HOST: Final = "Host"
 """The kind of a reference to a host whose rules decide where an authorizer is."""
+
+PASSTHROUGH: Final = ObjectRef("Passthrough", "", "")
+"""Stands for the wish that TLS connections of the hosts are passed through."""
 
 ConfigAsked: TypeAlias = Callable[[ConfigMap], frozenset[ObjectRef]]
 """Returns the Services, and the hosts (ASKED_HOST), of the authorizer that a ConfigMap names."""
@@ -65,6 +69,7 @@ class References:
         tls: Everything that decides over its TLS entries, for comparison; empty without TLS entries.
         objects: The Secrets and ConfigMaps that its annotations name.
         asked_hosts: The hosts whose rules decide where its authorizer is.
+        asks_passthrough: Whether TLS connections of its hosts may be passed through.
     """
 
     rules: Mapping[str, tuple[int, ...]]
@@ -74,6 +79,7 @@ class References:
     tls: tuple[Hashable, ...]
     objects: frozenset[ObjectRef]
     asked_hosts: frozenset[str] = frozenset()
+    asks_passthrough: bool = False
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -97,6 +103,9 @@ def references(ingress: Ingress, annotated: AnnotatedObjects) -> References:
         services |= {each.key for each in named}
         objects -= named
     asked = frozenset(each for each in objects if each.kind == ASKED_HOST)
+    asks_passthrough = PASSTHROUGH in objects
+    if asks_passthrough:
+        objects -= {PASSTHROUGH}
     return References(
         rules=_by_host(rules),
         services=services,
@@ -105,6 +114,7 @@ def references(ingress: Ingress, annotated: AnnotatedObjects) -> References:
         tls=_tls(ingress),
         objects=objects - asked,
         asked_hosts=frozenset(each.name for each in asked),
+        asks_passthrough=asks_passthrough,
     )
 
 
@@ -167,8 +177,10 @@ class ReferenceIndex:
         self.by_secret: Index[Key] = Index()
         self.by_object: Index[ObjectRef] = Index()
         self.by_asked_host: Index[str] = Index()
+        self.by_passed_host: Index[str] = Index()
         self.with_default_backend: set[Key] = set()
         self.with_tls: set[Key] = set()
+        self.with_passthrough: set[Key] = set()
 
     def __contains__(self, ingress: Key) -> bool:
         return ingress in self._references
@@ -197,6 +209,18 @@ class ReferenceIndex:
             self._add(ingress, after)
         return [references for references in (before, after) if references is not None]
 
+    def may_change_passthrough(self, changed: Collection[References]) -> bool:
+        """Whether a change of Ingresses can change the hosts whose TLS is passed through, or their backends.
+
+        The rules of all Ingresses for such a host count, and those for the names that a wildcard covers.
+        """
+        if any(each.asks_passthrough for each in changed):
+            return True
+        if not self.by_passed_host:
+            return False
+        hosts = (host for each in changed for host in each.hosts)
+        return any(self.by_passed_host[host] or self.by_passed_host[f"*.{host.partition('.')[2]}"] for host in hosts)
+
     def hosts_of(self, ingresses: Iterable[Key]) -> frozenset[str]:
         return frozenset[str]().union(*(self._references[ingress].hosts for ingress in ingresses))
 
@@ -215,6 +239,10 @@ class ReferenceIndex:
             self.with_default_backend.add(ingress)
         if references.tls:
             self.with_tls.add(ingress)
+        if references.asks_passthrough:
+            self.with_passthrough.add(ingress)
+            for host in references.hosts:
+                self.by_passed_host.add(host, ingress)
 
     def _remove(self, ingress: Key, references: References) -> None:
         for host in references.hosts:
@@ -229,3 +257,7 @@ class ReferenceIndex:
             self.by_asked_host.discard(host, ingress)
         self.with_default_backend.discard(ingress)
         self.with_tls.discard(ingress)
+        if references.asks_passthrough:
+            self.with_passthrough.discard(ingress)
+            for host in references.hosts:
+                self.by_passed_host.discard(host, ingress)

@@ -1,7 +1,7 @@
 """The Kubernetes objects that exist, and the part of the traffic that each change makes stale."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar, cast
 
@@ -286,6 +286,15 @@ class KubeState:
     def ingresses_with_tls(self) -> list[Ingress]:
         return self._senior_first(self._ours.with_tls)
 
+    @property
+    def has_passthrough(self) -> bool:
+        """Whether an Ingress of ours asks for TLS passthrough."""
+        return bool(self._ours.with_passthrough)
+
+    def ingresses_with_passthrough(self) -> list[Ingress]:
+        """Return the Ingresses of ours that ask for TLS passthrough, the senior first."""
+        return self._senior_first(self._ours.with_passthrough)
+
     def _senior_first(self, keys: Iterable[Key]) -> list[Ingress]:
         return sorted(self._each(Ingress, keys), key=seniority)
 
@@ -316,9 +325,12 @@ class KubeState:
             return self._ingress_changed(key)
         if kind is Service:
             changed = Stale(default_backend=key == self._default_service, services=frozenset((key,)))
+            users = self._ours.by_service[key]
+            if self._ours.with_passthrough and self._ours.may_change_passthrough([*map(self._ours.__getitem__, users)]):
+                changed = replace(changed, tls=True)
             if self._asks_all(ObjectRef(Service.kind, *key)):
                 return Stale.union((changed, self.everything()))
-            return Stale.union((changed, self._users_of(self._ours.by_service[key])))
+            return Stale.union((changed, self._users_of(users)))
         if kind is Secret:
             tls = bool(self._ours.by_secret[key]) or key == self._default_tls_secret
             return Stale.union((Stale(tls=True) if tls else NOTHING_STALE, self._annotated_changed(kind, key)))
@@ -341,7 +353,8 @@ class KubeState:
                 hosts=frozenset[str]().union(*(refs.hosts for refs in touched)),
                 ingresses=frozenset((key,)),
                 default_backend=any(refs.default_backend for refs in touched),
-                tls=touched[0].tls != touched[1].tls if len(touched) > 1 else bool(touched[0].tls),
+                tls=(touched[0].tls != touched[1].tls if len(touched) > 1 else bool(touched[0].tls))
+                or self._ours.may_change_passthrough(touched),
             )
         )
 

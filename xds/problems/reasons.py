@@ -168,6 +168,12 @@ class Reason(StrEnum):
         "A certificate is not valid yet. It is served, and clients reject it.",
         "Check the clocks of this server and of the certificate's issuer, or wait until then.",
     )
+    CERTIFICATE_UNUSED = (
+        "CertificateUnused",
+        Level.WARNING,
+        "The Secret of a TLS entry is not served for a host: TLS of the host is passed through, or closed.",
+        "Remove the host from the TLS entry, unless its plain requests are to be redirected to HTTPS.",
+    )
     CLASS_CONTRADICTED = (
         "ClassContradicted",
         Level.WARNING,
@@ -354,6 +360,24 @@ class Reason(StrEnum):
         "The OCSP response in tls.ocsp-staple is out of its time; it is not sent.",
         "Ask the responder of the certificate's issuer again, and put the answer into tls.ocsp-staple.",
     )
+    PASSTHROUGH_CLOSED = (
+        "PassthroughClosed",
+        Level.ERROR,
+        "A host can't be passed through as its Ingress asks; its TLS connections are closed, and not decrypted.",
+        "Give the host a Prefix path / with a Service that exists, or remove ssl-passthrough to have TLS terminated.",
+    )
+    PASSTHROUGH_CONFLICT = (
+        "PassthroughConflict",
+        Level.ERROR,
+        "Several Ingresses say how TLS of a host is treated; the oldest decides, and only in the host's namespace.",
+        "Remove ssl-passthrough or the TLS entry from one of the Ingresses, or use another host.",
+    )
+    PASSTHROUGH_OFF = (
+        "PassthroughOff",
+        Level.WARNING,
+        "An Ingress asks for TLS passthrough, which the operator has not switched on; TLS is terminated as without.",
+        "Start the server with --enable-ssl-passthrough, or remove the annotation.",
+    )
     PASSWORDS_UNUSABLE = (
         "PasswordsUnusable",
         Level.WARNING,
@@ -365,6 +389,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "Two Ingresses send the same path of a host to different backends; the oldest Ingress wins.",
         "Remove one of the two paths; the oldest Ingress wins, then the first by namespace and name.",
+    )
+    PATH_NOT_SEEN = (
+        "PathNotSeen",
+        Level.WARNING,
+        "TLS of a host is passed through to the Service of the path /; its other paths serve plain requests only.",
+        "Give the path a host of its own, or remove ssl-passthrough.",
     )
     PATTERN_IN_PATH = (
         "PatternInPath",
@@ -401,6 +431,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "An entry claims a port of HTTP, HTTPS, Envoy's own or another listener; it is left out.",
         "Choose another port, or correct --reserved-ports.",
+    )
+    PROTECTION_NOT_ENFORCED = (
+        "ProtectionNotEnforced",
+        Level.WARNING,
+        "An annotation protects requests, of which proxies see none in TLS that is passed through.",
+        "Have the backend protect itself, restrict clients by allowlist-source-range, or remove ssl-passthrough.",
     )
     PROTECTION_UNAVAILABLE = (
         "ProtectionUnavailable",

@@ -100,6 +100,9 @@ class Rejection:
         message: Envoy's message, shortened and without private keys.
         resources: Names and versions of the new resources in the response.
         blamed: The part of `resources` known to be rejected for its own sake: named in the message, or sent alone.
+        unbound: Names of blamed listeners whose port the machine of the proxy doesn't give. The versions are not at
+            fault.
+        is_repeated: Whether nothing but listeners that were sent again failed, and as before.
     """
 
     version: str
@@ -107,6 +110,8 @@ class Rejection:
     message: str
     resources: tuple[tuple[str, str], ...]
     blamed: tuple[tuple[str, str], ...] = ()
+    unbound: frozenset[str] = frozenset()
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

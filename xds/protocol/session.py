@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from math import inf
 from typing import Final, TypeAlias
 
 from xds.protocol.backlog import oldest
@@ -64,6 +65,7 @@ class Session:
         "_ordering",
         "_responses",
         "_resumed_versions",
+        "_retry_at",
         "_since",
         "_type_streams",
         "_unserved",
@@ -87,6 +89,8 @@ class Session:
         self._open: dict[ResourceType, TypeStream] = {}
         self.resubscribed = False
         self.asked = [0 for _ in OFFER_GROUPS]
+        # Not after the time to send listeners again that the proxy could not bind; infinite: there is none.
+        self._retry_at = inf
         self._unserved: dict[str, None] = {}
         self._join(fleet.unnamed)
 
@@ -114,7 +118,7 @@ class Session:
     @property
     def is_active(self) -> bool:
         """Whether content is unsent or unanswered, or time alone may end a wait."""
-        return bool(self._open) or self._ordering.is_timed
+        return bool(self._open) or self._ordering.is_timed or self._retry_at < inf
 
     def subscription(self, type_: ResourceType) -> Subscription | None:
         """The subscription to a type; None: no request for the type has come yet."""
@@ -153,6 +157,16 @@ class Session:
         for type_, type_stream in self._type_streams.items():
             yield from ((type_, name) for name in type_stream.rejected_names)
 
+    def is_subscribed(self, resource: Resource) -> bool:
+        """Whether a subscription covers a resource."""
+        type_stream = self._type_streams.get(resource.type)
+        return type_stream is not None and type_stream.subscription.covers(resource.name)
+
+    def is_unbound(self, listener: str) -> bool:
+        """Whether the proxy can't bind a listener, which is sent again."""
+        type_stream = self._type_streams.get(ResourceType.LISTENER)
+        return type_stream is not None and type_stream.is_unbound(listener)
+
     def out_of_sync(self, resources: Iterable[Resource]) -> tuple[OutOfSync, ...]:
         """Find resources of the snapshot that the proxy doesn't have. Inlined virtual hosts count as their
         RouteConfiguration.
@@ -170,14 +184,18 @@ class Session:
             ):
                 state = DeliveryState.ON_TRIAL
             if state is not DeliveryState.SYNCED and sent_as not in found:
-                rejection = type_stream.last_rejection if type_stream and state is DeliveryState.REJECTED else None
-                message = rejection.message if rejection else ""
+                is_rejected = type_stream is not None and state is DeliveryState.REJECTED
+                message = type_stream.rejection_message(sent_as.name) if type_stream and is_rejected else ""
                 found[sent_as] = OutOfSync(sent_as.type, sent_as.name, state, message)
         return tuple(found.values())
 
     def deadline(self) -> float | None:
         """The time for the next `take_responses` if nothing else happens; None: no wait has an end in time."""
-        return self._ordering.deadline()
+        at = self._ordering.deadline()
+        if self._retry_at == inf:
+            return at
+        retry_at = self._type_streams[ResourceType.LISTENER].retry_at
+        return min(retry_at, inf if at is None else at) if retry_at < inf else at
 
     def receive(self, request: Request, now: float) -> list[Event]:
         """Take in a request, and return its meaning.
@@ -257,6 +275,8 @@ class Session:
         ordering, responses = self._ordering, list[Response]()
         if ordering.is_timed:
             ordering.expire(now)
+        if self._retry_at <= now:
+            self._retry(now)
         if not self._open:
             return responses
         for type_ in send_order(self._open):
@@ -270,6 +290,14 @@ class Session:
         if ordering.cluster_wait_until is not None:
             ordering.end_cluster_wait()
         return responses
+
+    def _retry(self, now: float) -> None:
+        """Send listeners again that the proxy could not bind."""
+        listeners = self._type_streams[ResourceType.LISTENER]
+        on_trial = self._build.last_good.on_trial((ResourceType.LISTENER,)).get(ResourceType.LISTENER, {})
+        if listeners.retry(self._view.resources(ResourceType.LISTENER), on_trial, now):
+            self._open[ResourceType.LISTENER] = listeners
+        self._retry_at = listeners.retry_at
 
     def _identify(self, request: Request, now: float) -> None:
         # "Only the first request on a stream is guaranteed to carry the node identifier."
@@ -321,7 +349,10 @@ class Session:
         if type_stream.type is ResourceType.CLUSTER:
             self._ordering.clusters_answered(in_flight, now, rejected=request.error is not None)
         if request.error is not None:
-            return [type_stream.reject(request.error, self._view.resources(type_stream.type), self._build, now)]
+            event = type_stream.reject(request.error, self._view.resources(type_stream.type), self._build, now)
+            if event.rejection.unbound:
+                self._retry_at = type_stream.retry_at
+            return [event]
         return [type_stream.acknowledge(self._build, now)]
 
     def _resubscribe(self, type_stream: TypeStream, request: Request) -> None:

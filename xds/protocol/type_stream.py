@@ -38,7 +38,7 @@ class TypeStream:
 
     Attributes:
         in_flight: The response without an answer yet; None: the proxy has answered.
-        last_rejection: The last NACK; None: there was none.
+        last_rejection: The last NACK, without further attempts to bind a listener; None: there was none.
         rejections: None: the proxy has no rejected resource.
         sends_full_set: Whether a response holds every resource of the type.
     """
@@ -225,13 +225,32 @@ class TypeStream:
         `served` are the resources of this type that the fleet serves, by name.
         """
         in_flight = self._take_in_flight()
-        blamed = self._open_rejections().add(in_flight, message, self.subscription, served, wanted)
+        blame = self._open_rejections().add(in_flight, message, self.subscription, served, wanted, now=now)
         self._close_rejections()
         response = in_flight.response
-        self.last_rejection = Rejection(
-            response.version, now, printable(message, response.resources), in_flight.resources, blamed
-        )
-        return Rejected(self.type, response, self.last_rejection)
+        message = printable(message, response.resources)
+        rejection = Rejection(response.version, now, message, in_flight.resources, *blame)
+        if not blame.is_repeated:
+            self.last_rejection = rejection
+        return Rejected(self.type, response, rejection)
+
+    @property
+    def retry_at(self) -> float:
+        """The time to send listeners again that the proxy could not bind; infinite: there is none."""
+        return self.rejections.bind_retries.next_at if self.rejections is not None else inf
+
+    def retry(self, served: Mapping[str, Resource], on_trial: Mapping[str, Resource], now: float) -> bool:
+        """Send listeners again that the proxy could not bind, if it is time. Returns whether there is one to send."""
+        return self.rejections is not None and self.rejections.retry(served, on_trial, self.in_flight, now)
+
+    def is_unbound(self, name: str) -> bool:
+        """Whether the proxy can't bind a listener, which is sent again."""
+        return self.rejections is not None and name in self.rejections.bind_retries
+
+    def rejection_message(self, name: str) -> str:
+        """Envoy's message on a rejected resource."""
+        reason = self.rejections.bind_retries.reason(name) if self.rejections is not None else ""
+        return reason or (self.last_rejection.message if self.last_rejection else "")
 
     def delivery_state(self, name: str) -> DeliveryState:
         """The state of an existing resource at this proxy."""

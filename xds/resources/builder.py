@@ -201,7 +201,7 @@ class Builder:
             affected = set(self._terminations)
         else:
             changed = {name for name, each in self._terminations.items() if change.tls and before.get(name) != each}
-            affected = changed | self._domains.affected_terminations(change.hosts)
+            affected = changed | self._domains.affected_terminations(change.hosts | self._domains.redecided)
         return [self._terminations[name] for name in sorted(affected)]
 
     def _https_routes(self, termination: Termination, hosts: Set[str] | None) -> Steps[BuiltResources]:

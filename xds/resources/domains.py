@@ -53,6 +53,10 @@ class Domains:
     """Derives the domains of each route configuration from the traffic model.
 
     The cost of one domain does not grow with the number of domains, as long as `update` hears of each change.
+
+    Attributes:
+        redecided: Hosts, with their aliases, whose requests by TLS are answered now and were not before the last
+            update, or the reverse: TLS is terminated or not.
     """
 
     def __init__(self, traffic: Traffic, *, redirect_https: bool) -> None:
@@ -61,6 +65,7 @@ class Domains:
         self._hosts_below: dict[str, set[str]] = {}
         self._aliases = _PatternAliases(traffic)
         self._tls = _TlsHosts(traffic.tls)
+        self.redecided: frozenset[str] = frozenset()
 
     def update(self, hosts: Iterable[str], *, tls: bool) -> Set[str]:
         """Follow a change of the virtual hosts of `hosts`, and of the TLS table if `tls`.
@@ -69,11 +74,15 @@ class Domains:
             The domains of the plain listener that TLS entries cover now and did not before, or the reverse.
         """
         self._aliases.update(hosts)
+        self.redecided = frozenset()
         for host in hosts:
             self._index(host)
         if not tls:
             return set()
         before, self._tls = self._tls, _TlsHosts(self._traffic.tls)
+        if turned := before.undecrypted ^ self._tls.undecrypted:
+            aliases = (name for name, found in self._traffic.hosts.items() if found.alias_of in turned)
+            self.redecided = turned.union(aliases)
         changed = before.named ^ self._tls.named
         return changed.union(*(self._hosts_below.get(host, ()) for host in changed if is_wildcard(host)))
 
@@ -120,6 +129,10 @@ class Domains:
     def https_domain(self, termination: Termination, host: str) -> Domain | None:
         """The domain of a host on connections of one termination; None if the host has none."""
         found = self._https_domain(termination, host)
+        if found and self._tls.undecrypted:
+            found = dataclasses.replace(
+                found, inside=self._decrypted(found.inside), outside=self._decrypted(found.outside)
+            )
         if (
             found is None
             or isinstance(found.inside, FixedAnswer)
@@ -140,6 +153,13 @@ class Domains:
         if exists and not self._tls.is_foreign(host, own) and not self._tls.is_foreign(wildcard_of(host), own):
             return self._domain(host, self._answers(host))
         return self._domain(host, FixedAnswer.MISDIRECTED) if self._tls.is_foreign(host, own) else None
+
+    def _decrypted(self, answers: Answers) -> Answers:
+        """The answers to requests by TLS: none on behalf of a host whose TLS is never decrypted."""
+        if isinstance(answers, FixedAnswer):
+            return answers
+        host = answers.host if answers.alias_of is None else answers.alias_of
+        return FixedAnswer.MISDIRECTED if host in self._tls.undecrypted else answers
 
     def affected_terminations(self, hosts: Iterable[str]) -> set[str]:
         """The names of terminations on whose connections changed routes of `hosts` can show."""
@@ -271,12 +291,14 @@ class _TlsHosts:
     Attributes:
         named: Hosts of TLS entries, with and without a usable certificate.
         apart: These, and hosts whose clients are asked for certificates.
+        undecrypted: Hosts whose TLS is passed through, or closed.
         defaults: The name of the default termination, if any.
     """
 
     def __init__(self, table: TlsTable) -> None:
         self.named = frozenset(table.named)
-        self.apart = self.named | table.by_default
+        self.apart = self.named | table.without_entry
+        self.undecrypted = frozenset(table.undecrypted)
         self.defaults = frozenset(each.name for each in table.terminations if each.is_default)
         self._own = {each.name: frozenset(each.hosts) for each in table.terminations}
         by_host = [(host, each.name) for each in table.terminations for host in each.hosts]

@@ -1,6 +1,6 @@
 """LDS: the plain listener, and the TLS listener with a filter chain for each certificate."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -22,7 +22,6 @@ from xds.envoyapi.messages import (
     ProxyProtocol,
     SdsSecretConfig,
     ServerNameInput,
-    StringValue,
     TlsInspector,
     TlsParameters,
     TlsParametersTlsProtocol,
@@ -38,6 +37,8 @@ from xds.resources.client_verification import client_verification
 from xds.resources.config_source import ads
 from xds.resources.connection_manager import connection_manager
 from xds.resources.http_limits import CONNECTION_BUFFER_BYTES
+from xds.resources.layer4.keepalive import tcp_keepalive
+from xds.resources.layer4.passthrough import chosen, for_clients, passthrough_chain, passthrough_name
 from xds.resources.options import ProxyOptions, TlsVersion
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.tls import CipherChoice, Termination, TlsTable
@@ -50,6 +51,8 @@ DEFAULT_FILTER_CHAIN: Final = "default"
 
 MISSING_FILTER_CHAIN: Final = "refused"
 """A name that no filter chain has: Envoy closes connections for which the matcher chooses it."""
+
+_REFUSED: Final = chosen(MISSING_FILTER_CHAIN)
 
 _ENVOY_SUITES: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -81,18 +84,22 @@ def http_listener(options: ProxyOptions) -> Listener:
 
 
 def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
-    """The TLS listener. The table must have a termination, because Envoy rejects a listener without filter chains."""
+    """The TLS listener. Envoy rejects a listener without filter chains, so the table must terminate or pass TLS."""
     default = next((termination for termination in tls.terminations if termination.is_default), None)
-    chosen = [termination for termination in tls.terminations if termination.hosts]
+    named = [termination for termination in tls.terminations if termination.hosts]
     inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=codec.pack(TlsInspector()))
     return Listener(
         name=names.HTTPS,
         address=socket_address(options.listener_address, options.https_port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
+        tcp_keepalive=tcp_keepalive() if options.passes_tls else None,
         listener_filters=[*_proxy_protocol(options), inspector],
         listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
-        filter_chain_matcher=_filter_chain_matcher(chosen, tls.without_certificate),
-        filter_chains=[_filter_chain(options, termination, termination.name) for termination in chosen],
+        filter_chain_matcher=_filter_chain_matcher(tls),
+        filter_chains=[
+            *(_filter_chain(options, termination, termination.name) for termination in named),
+            *(passthrough_chain(each.backend, options) for each in tls.passed),
+        ],
         default_filter_chain=_filter_chain(options, default, DEFAULT_FILTER_CHAIN) if default else None,
     )
 
@@ -149,18 +156,23 @@ def _cipher_suites(usual: tuple[str, ...], ciphers: CipherChoice | None) -> list
     return list(suites) if ciphers.server_prefers else [f"[{'|'.join(suites or _ENVOY_SUITES)}]"]
 
 
-def _filter_chain_matcher(terminations: Iterable[Termination], without_certificate: Iterable[str]) -> Matcher | None:
+def _filter_chain_matcher(tls: TlsTable) -> Matcher | None:
     """A matcher of filter chains by SNI: exact names first, then wildcards for one label each. None without TLS hosts.
 
     Some clients leave the dot at the end of a name, against https://www.rfc-editor.org/rfc/rfc6066#section-3
 
     `server_names` of a filter chain does not serve, because its wildcards stand for any number of labels.
     """
-    chains = {host: termination.name for termination in terminations for host in termination.hosts}
-    chains |= dict.fromkeys(without_certificate, MISSING_FILTER_CHAIN)
-    precise = {host: _choose(chain) for host, chain in chains.items() if not is_wildcard(host)}
+    chains = {host: chosen(termination.name) for termination in tls.terminations for host in termination.hosts}
+    chains |= {
+        host: for_clients(tls.sources.get(host), chosen(passthrough_name(each.backend)), _REFUSED)
+        for each in tls.passed
+        for host in each.hosts
+    }
+    chains |= dict.fromkeys((*tls.without_certificate, *tls.closed), _REFUSED)
+    precise = {host: choice for host, choice in chains.items() if not is_wildcard(host)}
     exact = precise | {f"{host}.": choice for host, choice in precise.items()}
-    wildcards = _wildcard_matcher({host: chain for host, chain in chains.items() if is_wildcard(host)})
+    wildcards = _wildcard_matcher({host: choice for host, choice in chains.items() if is_wildcard(host)})
     if not exact:
         return wildcards
     return Matcher(
@@ -169,13 +181,13 @@ def _filter_chain_matcher(terminations: Iterable[Termination], without_certifica
     )
 
 
-def _wildcard_matcher(chains: Mapping[str, str]) -> Matcher | None:
+def _wildcard_matcher(chains: Mapping[str, MatcherOnMatch]) -> Matcher | None:
     if not chains:
         return None
     return Matcher(matcher_list=MatcherMatcherList(matchers=[_wildcard(host, chains[host]) for host in sorted(chains)]))
 
 
-def _wildcard(host: str, chain: str) -> MatcherMatcherListFieldMatcher:
+def _wildcard(host: str, choice: MatcherOnMatch) -> MatcherMatcherListFieldMatcher:
     regex = XdsRegexMatcher(
         google_re2=XdsRegexMatcherGoogleRe2(), regex=f"[^.]+{host.removeprefix('*').replace('.', '[.]')}[.]?"
     )
@@ -183,13 +195,7 @@ def _wildcard(host: str, chain: str) -> MatcherMatcherListFieldMatcher:
         input=_server_name(), value_match=XdsStringMatcher(safe_regex=regex)
     )
     return MatcherMatcherListFieldMatcher(
-        predicate=MatcherMatcherListPredicate(single_predicate=predicate), on_match=_choose(chain)
-    )
-
-
-def _choose(filter_chain: str) -> MatcherOnMatch:
-    return MatcherOnMatch(
-        action=XdsTypedExtensionConfig(name="filter-chain", typed_config=codec.pack(StringValue(value=filter_chain)))
+        predicate=MatcherMatcherListPredicate(single_predicate=predicate), on_match=choice
     )
 
 

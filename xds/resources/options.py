@@ -91,6 +91,7 @@ class ProxyOptions:
         tracing: None: proxies send no traces.
         authz: The address at which each proxy asks `xds authz`. None: there is none.
         policy: The listener policy, which precedes the operator's flags.
+        passes_tls: Whether connections of TLS may be passed through, so that silent ones are probed.
     """
 
     listener_address: str = "0.0.0.0"  # noqa: S104 - an ingress proxy takes connections from outside
@@ -116,6 +117,7 @@ class ProxyOptions:
     tracing: TracingOptions | None = None
     authz: HostPort | UnixPath | None = None
     policy: ListenerPolicy = OWN_LISTENERS
+    passes_tls: bool = False
 
     @property
     def writes_address(self) -> bool:

@@ -159,7 +159,7 @@ class AdsService:
         await self._rejections_changed.wait()
         await asyncio.sleep(REJECTION_REPORT_SECONDS)
         self._rejections_changed.clear()
-        return self._rejections.current(stream.session for stream in self._streams)
+        return self._rejections.current([stream.session for stream in self._streams], self._clock())
 
     @property
     def rejecting_nodes(self) -> Collection[str]:
@@ -345,11 +345,12 @@ class AdsService:
                     self._metrics.acks.counts[event.type] += 1
                     self.convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
                 case Rejected():
-                    stream.excess_nacks += 1
                     self._rejections.add(event, stream.session)
                     self._metrics.nacks.counts[event.type] += 1
                     self.convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
-                    self._rejection_log.add(stream.node, stream.peer, event)
+                    if not event.rejection.is_repeated:  # else it comes each minute as long as a port is in use
+                        stream.excess_nacks += 1
+                        self._rejection_log.add(stream.node, stream.peer, event)
                 case Unserved(type_url=type_url):
                     remedy = "use a bootstrap of `xds bootstrap`, which asks for what is served"
                     error = f"asked for {type_url[:200]}"

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from xds.explain.attribution import cannot_bind_remedy
 from xds.problems.reasons import Reason
 from xds.protocol.messages import Rejected
 
@@ -45,15 +46,17 @@ class RejectionLog:
         self._counts[key] += 1
         if self._counts[key] > LINES:
             return
+        blamed = [name for name, _ in event.rejection.blamed]
+        is_unbound = blamed and event.rejection.unbound.issuperset(blamed)
         _log.error(
             "proxy_rejected",
             peer=peer,
             node=node,
             type=event.type.short,
             resources=[name for name, _ in event.rejection.resources][:10],
-            blamed=[name for name, _ in event.rejection.blamed][:10],
+            blamed=blamed[:10],
             error=event.rejection.message[:MESSAGE_CHARACTERS],
-            remedy=Reason.REJECTED_BY_PROXY.remedy,
+            remedy=cannot_bind_remedy(blamed) if is_unbound else Reason.REJECTED_BY_PROXY.remedy,
         )
 
     def _log_omitted(self) -> None:

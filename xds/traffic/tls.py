@@ -127,27 +127,32 @@ class TlsTable:
     Attributes:
         without_certificate: The TLS hosts whose entries have no usable certificate, sorted. Connections for such a host
             are closed: neither the default certificate nor a wildcard's is served instead.
-        by_default: Hosts of terminations that no TLS entry covers: their clients are asked for certificates.
+        without_entry: Hosts in the table that no TLS entry names: those whose clients are asked for certificates, those
+            that are passed through or closed, and those that keep the default certificate below a wildcard that is
+            passed through.
         owners: The Ingress whose entry decided, by TLS host. For explanations only: not compared.
         same: The Secret that stands in `terminations` for a Secret with the same certificate. For explanations only.
         passed: Hosts that are not terminated, by backend, sorted. A host is either here, or in `terminations`, or in
-            `without_certificate`.
+            `without_certificate`, or in `closed`.
+        closed: Hosts that an Ingress asks to be passed through, and that can't be, sorted. Their connections are
+            closed, and never decrypted.
         sources: The clients that may connect to a passed host; an absent host takes all.
     """
 
     terminations: tuple[Termination, ...] = ()
     without_certificate: tuple[str, ...] = ()
-    by_default: frozenset[str] = frozenset()
+    without_entry: frozenset[str] = frozenset()
     owners: Mapping[str, Key] = field(default_factory=dict, compare=False)
     same: Mapping[Key, Key] = field(default_factory=dict, compare=False)
     passed: tuple[Passthrough, ...] = ()
+    closed: tuple[str, ...] = ()
     sources: Mapping[str, Sources] = field(default_factory=dict)
 
     @property
     def named(self) -> Iterator[str]:
         """All hosts of TLS entries, with or without a certificate."""
         for host in self.apart:
-            if host not in self.by_default:
+            if host not in self.without_entry:
                 yield host
 
     @property
@@ -158,3 +163,11 @@ class TlsTable:
         for each in self.passed:
             yield from each.hosts
         yield from self.without_certificate
+        yield from self.closed
+
+    @property
+    def undecrypted(self) -> Iterator[str]:
+        """The hosts whose requests are answered on no connection by TLS: 421."""
+        for each in self.passed:
+            yield from each.hosts
+        yield from self.closed

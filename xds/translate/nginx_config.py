@@ -25,6 +25,7 @@ class NginxConfigTracker:
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
         has_tracer: Whether proxies send traces to a collector.
         has_authz: Whether `xds authz` runs beside each proxy.
+        passes_tls: Whether Ingresses may ask for TLS passthrough.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class NginxConfigTracker:
         max_regex_size: int,
         has_tracer: bool = False,
         has_authz: bool = False,
+        passes_tls: bool = False,
     ) -> None:
         self._name = name
         self._is_compatible = is_compatible
@@ -43,6 +45,7 @@ class NginxConfigTracker:
         self._max_regex_size = max_regex_size
         self._has_tracer = has_tracer
         self._has_authz = has_authz
+        self._passes_tls = passes_tls
         self._data: dict[str, str] = {}
         self._is_unread = self._was_read = self._is_gone = False
         self.problems: tuple[Problem, ...] = ()
@@ -58,6 +61,7 @@ class NginxConfigTracker:
             has_tracer=self._has_tracer,
             max_regex_size=self._max_regex_size,
             has_authz=self._has_authz,
+            passes_tls=self._passes_tls,
         )
 
     def read(self, state: KubeState) -> None:

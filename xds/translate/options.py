@@ -67,4 +67,4 @@ class TranslateOptions:
     @property
     def annotated(self) -> AnnotatedObjects:
         """Tells the objects that the annotations of an Ingress name."""
-        return annotated_objects(allow_cross_namespace=self.allow_cross_namespace)
+        return annotated_objects(allow_cross_namespace=self.allow_cross_namespace, passes_tls=self.passes_tls)

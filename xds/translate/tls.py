@@ -22,6 +22,7 @@ from xds.translate.certificates import Verdict, judge
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.ownership import NO_OWNERS, belonging
+from xds.translate.passthrough import NOTHING_UNDECRYPTED, Undecrypted, UndecryptedHosts
 from xds.translate.tls_hosts import Claim, TlsHosts
 
 _EFFECT: Final = "HTTPS for its hosts is off; HTTP goes on, or redirects with --redirect-https"
@@ -89,6 +90,7 @@ class TlsTranslation:
         checked: The names with demands on clients' certificates.
         check_of: Finds the demands for the connections of a TLS host; None: there are none.
         owners: The Ingress whose namespace a host of rules belongs to; hosts that are absent are shared.
+        undecrypted: The hosts whose TLS is passed through, or closed.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class TlsTranslation:
         checked: Collection[str] = (),
         check_of: Callable[[str], CheckedHost | None] = unchecked,
         owners: Mapping[str, Ingress] = NO_OWNERS,
+        undecrypted: UndecryptedHosts = NOTHING_UNDECRYPTED,
     ) -> None:
         self._checked = checked
         self._check_of = check_of
@@ -117,7 +120,8 @@ class TlsTranslation:
         self._default_secret = default_secret
         self._now = now
         self._findings = findings
-        self._tls_hosts = TlsHosts()
+        self._undecrypted = undecrypted.hosts
+        self._tls_hosts = TlsHosts(undecrypted)
         self._certificates: dict[Key, Certificate | None] = {}
         self._dates: dict[tuple[Key, str], tuple[datetime, ...]] = {}
 
@@ -149,12 +153,19 @@ class TlsTranslation:
         if not self._tls_hosts.choose(host, ciphers.choice):
             at = FieldPath.of("metadata", "annotations")
             place = f"host {shown(host)}" if host else "the rules without host"
-            message = f"the cipher suites of {place} have no effect: no TLS entry names the host"
+            why = "its TLS is not terminated" if host in self._undecrypted else "no TLS entry names the host"
+            message = f"the cipher suites of {place} have no effect: {why}"
             remedy = "Add a TLS entry for the host. Suites of the default certificate are those of --https-cipher."
             self._findings.report(ciphers.owner, Reason.ANNOTATION_UNSUPPORTED, message, at, remedy)
 
     def _claim(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> None:
         hosts = [host for host in self._hosts(ingress, entry, at) if self._may_claim(ingress, host, at)]
+        named, hosts = hosts, [host for host in hosts if host not in self._undecrypted]
+        for host in named:
+            if found := self._undecrypted.get(host):
+                self._report_unused(host, found, ingress, entry, at)
+        if named and not hosts:
+            return
         secret = Key(ingress.key.namespace, entry.secret_name) if entry.secret_name else self._default_secret
         if secret is None:
             message = f"the TLS entry names no Secret and the server has no default one; {_EFFECT}"
@@ -166,6 +177,17 @@ class TlsTranslation:
             return
         served = [host for host in hosts if self._own(host, Claim(certificate, ingress), at)]
         self._check_names(served, certificate.secret, ingress.ref, at)
+
+    def _report_unused(self, host: str, found: Undecrypted, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> None:
+        """Report an entry for a host whose TLS isn't terminated. The entry still redirects plain requests."""
+        done = "passed through" if found.backend else "closed"
+        if found.ingress.key != ingress.key:
+            why = f"{found.ingress.ref} decides, {why_first(found.ingress, ingress)}"
+            message = f"TLS of host {shown(host)} is {done}: {why}"
+            self._findings.report(ingress.ref, Reason.PASSTHROUGH_CONFLICT, message, at)
+        elif entry.secret_name:
+            message = f"TLS of host {shown(host)} is {done}, so Secret {shown(entry.secret_name)} is not served"
+            self._findings.report(ingress.ref, Reason.CERTIFICATE_UNUSED, message, at)
 
     def _check_names(self, hosts: list[str], secret: Key, user: ObjectRef, at: FieldPath) -> None:
         """Report hosts that the certificate doesn't name. They are served: clients may not check the name."""

@@ -6,9 +6,11 @@ from typing import TypeAlias
 
 from xds.kube.objects import Ingress
 from xds.problems.problem import Key
+from xds.traffic.backends import BackendKey
 from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.hosts import wildcard_of
-from xds.traffic.tls import Certificate, CipherChoice, KeyType, Termination, TlsTable
+from xds.traffic.tls import Certificate, CipherChoice, KeyType, Passthrough, Termination, TlsTable
+from xds.translate.passthrough import ALL_CLIENTS, NOTHING_UNDECRYPTED, UndecryptedHosts
 
 _Place: TypeAlias = tuple[tuple[Key, ...], CipherChoice | None, CheckedHost | None]
 """The Secrets, the ciphers and the check of a termination."""
@@ -28,7 +30,12 @@ class TlsHosts:
 
     The first claim to a host is honoured, and the first claim with the other type of key from the same namespace:
     another namespace could otherwise take the host away from all clients that prefer its type of key.
+
+    Attributes:
+        undecrypted: The hosts that no entry can claim.
     """
+
+    undecrypted: UndecryptedHosts = NOTHING_UNDECRYPTED
 
     _claims: dict[str, dict[KeyType, Claim]] = field(default_factory=dict)
     _without_certificate: dict[str, Ingress] = field(default_factory=dict)
@@ -55,6 +62,8 @@ class TlsHosts:
 
         A host that a wildcard covers becomes a TLS host with the certificates of the wildcard.
         """
+        if self._is_undecrypted(host):
+            return False
         wildcard = wildcard_of(host)
         if host not in self._claims and host not in self._without_certificate and wildcard in self._claims:
             self._claims[host] = self._claims[wildcard]
@@ -72,6 +81,8 @@ class TlsHosts:
             check_of: Finds the demands for the connections of a TLS host; None: there are none.
         """
         for name in names:
+            if self._is_undecrypted(name):
+                continue
             if name in self._claims or not self._without_certificate.keys().isdisjoint((name, wildcard_of(name))):
                 continue
             if covering := self._claims.get(wildcard_of(name)):
@@ -92,7 +103,11 @@ class TlsHosts:
             further: The host by name.
             names_of: Finds the DNS names of the certificate in a Secret.
         """
-        shared = {name: self._fitting(name, host, names_of) for name, host in further.items()}
+        shared = {
+            name: self._fitting(name, host, names_of)
+            for name, host in further.items()
+            if not (self._is_undecrypted(name) or self._is_undecrypted(host))
+        }
         named = self._claims.keys() | self._without_certificate.keys()
         self._claims |= {name: shared[name] for name in sorted(shared.keys() - named) if shared[name]}
 
@@ -107,6 +122,14 @@ class TlsHosts:
             if not {name, wildcard_of(name)}.isdisjoint(names_of(claim.certificate.secret))
         }
 
+    def _is_undecrypted(self, host: str) -> bool:
+        """Whether TLS of a host is passed through or closed, by name or by wildcard."""
+        found = self.undecrypted
+        if not found.hosts or host in found.hosts:
+            return host in found.hosts
+        is_named = host in self._claims or host in self._without_certificate or host in found.kept
+        return not is_named and wildcard_of(host) in found.hosts
+
     def table(self, default: Certificate | None) -> TlsTable:
         """The table of all claims, with the certificate for connections whose SNI no TLS host covers."""
         same = self._same(default)
@@ -116,7 +139,8 @@ class TlsHosts:
             secrets = {same[claim.certificate.secret] for claim in claims.values()}
             place = (tuple(sorted(secrets)), self._ciphers.get(host), self._checked.get(host))
             hosts_of.setdefault(place, []).append(host)
-        by_default = frozenset(self._by_default if default else ())
+        kept = self.undecrypted.kept - self._claims.keys()
+        by_default = frozenset({*self._by_default, *kept} if default else ())
         for host in by_default:
             hosts_of.setdefault((default_secrets, None, self._checked.get(host)), []).append(host)
         terminations = (
@@ -129,11 +153,27 @@ class TlsHosts:
             )
             for place, hosts in hosts_of.items()
         )
-        without_certificate = tuple(sorted(self._without_certificate.keys() - self._claims.keys()))
         owners = {host: ingress.key for host, ingress in self._without_certificate.items()}
         owners |= {host: next(iter(claims.values())).ingress.key for host, claims in self._claims.items()}
-        ordered = tuple(sorted(terminations, key=lambda each: (each.secrets, each.name)))
-        return TlsTable(ordered, without_certificate, by_default, owners, same)
+        undecrypted = self.undecrypted.hosts
+        closed = {host for host, each in undecrypted.items() if not each.backend} | (set() if default else kept)
+        return TlsTable(
+            tuple(sorted(terminations, key=lambda each: (each.secrets, each.name))),
+            tuple(sorted(self._without_certificate.keys() - self._claims.keys())),
+            by_default | self.undecrypted.without_entry,
+            owners | {host: each.ingress.key for host, each in undecrypted.items()},
+            same,
+            self._passed(),
+            tuple(sorted(closed)),
+            {host: each.sources for host, each in undecrypted.items() if each.backend and each.sources != ALL_CLIENTS},
+        )
+
+    def _passed(self) -> tuple[Passthrough, ...]:
+        hosts_of: dict[BackendKey, list[str]] = {}
+        for host, each in self.undecrypted.hosts.items():
+            if each.backend:
+                hosts_of.setdefault(each.backend, []).append(host)
+        return tuple(Passthrough(backend, tuple(sorted(hosts_of[backend]))) for backend in sorted(hosts_of))
 
     def _same(self, default: Certificate | None) -> dict[Key, Key]:
         """The first Secret with the same certificate, by Secret."""

@@ -35,6 +35,7 @@ from xds.translate.nginx.paths_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
 from xds.translate.options import TranslateOptions
 from xds.translate.ownership import HostOwners
+from xds.translate.passthrough import PassthroughTranslation
 from xds.translate.rate_use import RateUse
 from xds.translate.routes import (
     TranslationContext,
@@ -80,6 +81,7 @@ class Translator:
             max_regex_size=options.max_regex_size,
             has_tracer=options.has_tracer,
             has_authz=options.has_authz,
+            passes_tls=options.passes_tls,
         )
         self._config_due = True
         self._context = TranslationContext(
@@ -286,7 +288,7 @@ class Translator:
         annotations = self._config.annotations
         if annotations != self._context.annotations:
             self._context = replace(self._context, annotations=annotations)
-            stale = Stale.union((stale, self._state.everything()))
+            stale = Stale.union((stale, self._state.everything(), Stale(tls=self._state.has_passthrough)))
         return stale, self.listeners != before
 
     def _used(self, services: Iterable[Key]) -> Steps[frozenset[BackendKey]]:
@@ -301,7 +303,7 @@ class Translator:
             self._translate_ingress(key)
             yield
         hosts, owners_changed = yield from self._translate_hosts(stale.hosts)
-        if owners_changed and self._state.ingresses_with_tls():
+        if owners_changed and (self._state.keys_with_tls or self._state.has_passthrough):
             stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
@@ -430,6 +432,8 @@ class Translator:
         secret = self._options.default_tls_secret
         table, certificates = self._tls, self._certificates
         skips = self._context.is_canary
+        passthrough = PassthroughTranslation(self._context, findings, self._hosts, self._names, self._owners.current)
+        undecrypted = yield from passthrough.run()
         translation = TlsTranslation(
             self._state,
             self._certificate_store,
@@ -442,8 +446,10 @@ class Translator:
             checked=self._checked.names,
             check_of=self._checked.find,
             owners=self._owners.current,
+            undecrypted=undecrypted,
         )
         self._tls, self._certificates = yield from translation.run()
         self._date_period = translation.period
         self._problems.report(("tls", NO_HOST), findings.problems)
+        self._use(("tls", NO_HOST), findings.backends)
         return self._tls != table, self._certificates != certificates

@@ -17,6 +17,7 @@ _FOLDER: Final = Path(__file__).parent
 SECTIONS: Final = (
     ("Overview", "/"),
     ("Ingresses", "/ingresses"),
+    ("Ports", "/ports"),
     ("Explain", "/explain"),
     ("Problems", "/problems"),
     ("Proxies", "/proxies"),
@@ -44,7 +45,13 @@ def environment(static_version: str) -> Environment:
     )
     made.filters.update(text.FILTERS)
     made.globals.update(
-        link=text.link, words=words, short_type=short_type, pb=pb, sections=SECTIONS, static_version=static_version
+        link=text.link,
+        explain_url=text.explain_url,
+        words=words,
+        short_type=short_type,
+        pb=pb,
+        sections=SECTIONS,
+        static_version=static_version,
     )
     return made
 

@@ -18,7 +18,18 @@ from xds.ui.answers import Answers, CostlyAnswers
 from xds.ui.live import Live, word_of
 from xds.ui.options import UiOptions
 from xds.ui.page import Page, Query
-from xds.ui.pages import certificates, explain, ingress, ingresses, overview, problems, proxies, replicas, revisions
+from xds.ui.pages import (
+    certificates,
+    explain,
+    ingress,
+    ingresses,
+    overview,
+    ports,
+    problems,
+    proxies,
+    replicas,
+    revisions,
+)
 from xds.ui.visit import Visit
 
 CONNECTION_SECONDS: Final = 10.0
@@ -35,6 +46,7 @@ _PAGES: Final[dict[tuple[str, int], _Show]] = {
     ("", 0): overview.show,
     ("ingresses", 0): ingresses.show,
     ("ingresses", 2): ingress.show,
+    ("ports", 0): ports.show,
     ("explain", 0): explain.show,
     ("problems", 0): problems.show,
     ("proxies", 0): proxies.show,

@@ -60,6 +60,12 @@ def object_link(reference: pb.ObjectReference) -> str:
     return link("/problems", object=object_text(reference))
 
 
+def explain_url(port: str) -> str:
+    """The question about a port of layer 4, such as `tcp/9000`."""
+    transport, _, number = port.partition("/")
+    return f"{transport}://:{number}"
+
+
 def link(path: str, **parameters: Any) -> str:
     """A path with the parameters that have a value."""
     given = {name: value for name, value in parameters.items() if value not in ("", None, 0)}

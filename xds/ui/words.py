@@ -32,6 +32,21 @@ UNITS: Final = {
     pb.UNIT_STATUS_CLOSED: State("bad", "closed: 503"),
 }
 
+PORTS: Final = {
+    pb.UNIT_STATUS_SERVED: State("ok", "served"),
+    pb.UNIT_STATUS_NO_ENDPOINTS: State("warn", "no endpoints"),
+    pb.UNIT_STATUS_BROKEN: State("bad", "broken"),
+    pb.UNIT_STATUS_SHADOWED: State("bad", "shadowed"),
+    pb.UNIT_STATUS_LEFT_OUT: State("bad", "left out"),
+}
+
+CONNECTIONS: Final = {
+    pb.CONNECTION_FORWARDED: State("ok", "forwarded"),
+    pb.CONNECTION_TERMINATED: State("ok", "terminated"),
+    pb.CONNECTION_CLOSED: State("bad", "closed"),
+    pb.CONNECTION_REFUSED: State("bad", "refused"),
+}
+
 ANNOTATIONS: Final = {
     pb.ANNOTATION_STATUS_IN_EFFECT: State("ok", "in effect"),
     pb.ANNOTATION_STATUS_NO_DIFFERENCE: State("ok", "no difference"),
@@ -66,8 +81,13 @@ def delivery(type_: pb.ProxyType) -> State:
     return State(_SYNC_MARKS[word], word)
 
 
+def answer(found: pb.ExplainResponse) -> State:
+    """The state of an explained answer, or of the end of a connection."""
+    return CONNECTIONS.get(found.connection) or status_code(found.status)
+
+
 def status_code(status: int) -> State:
-    """The state of an explained answer."""
+    """The state of a status."""
     if status in (200, 204):
         return State("ok", str(status))
     if 300 <= status < 400:

@@ -1,7 +1,7 @@
 """Trials over random fleets: a rejection hurts only the proxy that can't take the version.
 
 Covers fleets of several builds with honest and hostile proxies, with and without VHDS, delta and state of the world,
-under random changes of the source. Excludes the wire and the server's queues.
+under random changes of the source, and with ports that are busy for a while. Excludes the wire and the server's queues.
 """
 
 from typing import TypeAlias
@@ -43,6 +43,7 @@ operations = st.one_of(
     st.tuples(st.just("leave"), st.integers(0, 20), st.just(""), st.just("")),
     st.tuples(st.just("settle"), st.just(0), st.just(""), st.just("")),
     st.tuples(st.sampled_from(["connect", "restart"]), st.integers(0, 20), st.just(""), st.just("")),
+    st.tuples(st.just("busy"), st.integers(0, 20), st.sampled_from(NAMES[LDS]), st.just("")),
     st.tuples(st.just("again"), st.integers(0, 20), st.sampled_from([EDS, SDS, ECDS, RDS]), st.just("")),
 )
 
@@ -136,6 +137,9 @@ def act(fleet: TrialFleet, source: Source, operation: Operation) -> None:
             proxy.connect(fresh=verb == "restart")
         case "settle":
             settle(fleet)
+        case "busy":
+            if proxy.honest:
+                proxy.busy ^= {name}
         case "again":
             proxy.request_again(ResourceType(name))
 
@@ -157,6 +161,12 @@ def run(team: list[Member], steps: list[Operation], *, vhds: bool) -> TrialFleet
     settle(fleet)
     fleet.check()
     check(fleet)
+    if any(proxy.busy for proxy in fleet.proxies):
+        for proxy in fleet.proxies:
+            proxy.busy.clear()
+        settle(fleet)
+        fleet.check()
+        check(fleet)
     return fleet
 
 

@@ -134,7 +134,7 @@ def _not_ours() -> Iterator[Case]:
 
 def _annotations() -> Iterator[Case]:
     for name, annotations, reason, expected in (
-        ("nginx-annotation", {f"{NGINX}/ssl-passthrough": "true"}, "AnnotationUnsupported", A),
+        ("nginx-annotation", {f"{NGINX}/ssl-passthrough": "true"}, "PassthroughOff", A),
         (
             "huge-annotation",
             {f"{NGINX}/server-snippet": "deny all; # \x1b[2J\n" * 13_000},

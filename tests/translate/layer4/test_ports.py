@@ -7,16 +7,20 @@ ConfigMap that is missing, deleted or can't be read, Services that come and go. 
 
 import pytest
 
-from tests.support.objects import endpoint, external, service, slice_of
+from tests.support.objects import endpoint, external, feed, pipeline, service, slice_of
 from tests.translate.layer4.site import OPTIONS, TCP, UDP, Site, config_map, tcp, udp
+from xds.controlplane.pipeline import Pipeline
+from xds.kube.change import Applied
 from xds.kube.objects import Service
 from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
+from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.layer4 import PortKey, Transport
 from xds.traffic.routes import Origin
 from xds.traffic.upstream import BackendProtocol, Balancing, ProxyHeader
 from xds.translate.layer4.options import Layer4Options
+from xds.translate.options import TranslateOptions
 
 WEB = service("web", "http:80", ns="team")
 DNS = service(
@@ -338,3 +342,20 @@ def test_sources_are_listed_config_maps_first() -> None:
     site = Site(WEB, DNS, udp(p53="team/dns:53"), tcp(p9050="team/web:80"))
     assert site.world.traffic.layer4.sources == (TCP, UDP)
     assert PortKey(Transport.TCP, 9050) in site.world.traffic.ports
+
+
+def test_an_entry_among_hundreds_builds_its_own_resources_alone() -> None:
+    names = [f"s{number}" for number in range(300)]
+    entries = {str(10000 + number): f"team/{name}:80" for number, name in enumerate(names)}
+    options = TranslateOptions(layer4=OPTIONS)
+    objects = [service(name, 80, ns="team") for name in (*names, "more")]
+    built = pipeline(*objects, config_map(TCP, entries), udp(), translate=options)
+    before = resources(built)
+    feed(built, Applied(config_map(TCP, {**entries, "9999": "team/more:80"})))
+    after = resources(built)
+    assert sorted(type_.short for type_, _ in after.keys() - before.keys()) == ["cds", "eds", "lds"]
+    assert all(after[key] is value for key, value in before.items())
+
+
+def resources(of: Pipeline) -> dict[tuple[ResourceType, str], Resource]:
+    return {(type_, name): each for type_ in ResourceType for name, each in of.store.resources(type_).items()}

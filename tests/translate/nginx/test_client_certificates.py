@@ -254,12 +254,12 @@ def test_the_demands_are_no_part_of_the_name_of_the_connections() -> None:
 def test_a_host_without_tls_entry_gets_connections_with_the_default_certificate() -> None:
     given = world(shop(entry="", **ASKED), authorities("ca"), shop(OTHER, name="open"), default="cert")
     table = given.traffic.tls
-    assert table.by_default == {HOST}
+    assert table.without_entry == {HOST}
     assert HOST not in set(table.named)
     assert terminations(given)[HOST].secrets == (key("cert"),)
     assert not terminations(given)[HOST].is_default
     given.add(shop(entry=""))
-    assert given.traffic.tls.by_default == frozenset()
+    assert given.traffic.tls.without_entry == frozenset()
     assert HOST not in terminations(given)
 
 

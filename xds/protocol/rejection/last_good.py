@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 from weakref import WeakSet
 
 from xds.protocol.messages import Acknowledged, Event, Rejected, Response, Resumed
-from xds.protocol.rejection.nack import CANNOT_BIND, MESSAGE_LIMIT, NAMED_TYPES, TRUNCATED
+from xds.protocol.rejection.nack import MESSAGE_LIMIT, NAMED_TYPES, TRUNCATED
 from xds.snapshot.inlined import InlinedResource
 from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 from xds.snapshot.store import ResourceChange, ResourceKey, Revision, Store
@@ -187,10 +187,10 @@ class LastGood:
             match event:
                 case Acknowledged(response=response):
                     changes |= self._accept(response)
-                case Rejected(type=type_, rejection=rejection):
+                case Rejected(rejection=rejection):
                     changes |= self._accept_rest(event)
-                    if type_ is not ResourceType.LISTENER or CANNOT_BIND not in rejection.message:
-                        changes |= self._reject(self.blamed(event), stream)
+                    blamed = self.blamed(event)
+                    changes |= self._reject((each for each in blamed if each.name not in rejection.unbound), stream)
                 case Resumed(type=type_, versions=versions):
                     changes |= self._accept_versions(type_, versions)
         return self._serve(changes, now) if changes else []

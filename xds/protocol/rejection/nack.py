@@ -1,7 +1,7 @@
 """The message of a NACK: the resources that Envoy blames, and the text without secrets."""
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -22,8 +22,8 @@ Source: https://github.com/envoyproxy/envoy/blob/main/source/common/config/utili
 """
 
 CANNOT_BIND: Final = "cannot bind"
-"""Envoy's message where the machine and not the listener is at fault, for example a port in use. Other proxies may
-accept the listener.
+"""The beginning of Envoy's reason where the machine and not the listener is at fault, for example a port in use. Other
+proxies may accept the listener, and so may this proxy when the port is free.
 
 Source: https://github.com/envoyproxy/envoy/blob/main/source/common/listener_manager/listener_impl.cc
 """
@@ -33,6 +33,8 @@ MESSAGE_LIMIT: Final = 4096
 
 _SEARCHED_LIMIT: Final = 65_536
 """Characters searched for secrets."""
+
+_LISTENERS: Final = "Error adding/updating listener(s) "
 
 # `Error adding/updating cluster(s) NAME: why, NAME: why`; for listeners one on each line. Source:
 # https://github.com/envoyproxy/envoy/blob/main/source/common/upstream/cds_api_helper.cc
@@ -65,8 +67,55 @@ _USERS_FIELDS: Final = (
 
 
 def blamed_names(type_: ResourceType, message: str, sent: Set[str]) -> Set[str]:
-    """The sent names that the message blames; empty if Envoy names none."""
-    return sent & set(_NAMED_IN.findall(message)) if type_ in NAMED_TYPES else frozenset()
+    """The sent names that the message blames; empty if Envoy names none.
+
+    A listener whose reason is cut before it can be read is left out.
+    """
+    if type_ not in NAMED_TYPES:
+        return frozenset()
+    blamed = sent & set(_NAMED_IN.findall(message))
+    if type_ is not ResourceType.LISTENER:
+        return blamed
+    reasons = listener_reasons(message, sent)
+    return (blamed | reasons.keys()) - {name for name, reason in reasons.items() if _is_cut(reason)}
+
+
+def listener_reasons(message: str, names: Set[str]) -> dict[str, str]:
+    """The reason of each listener that a message names: one message is for several listeners, each on its own line.
+
+    A line that begins with none of the names belongs to the listener before.
+    """
+    reasons: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in message.removeprefix(_LISTENERS).split("\n"):
+        name = _name_at_start(line, names)
+        if name:
+            lines = reasons.setdefault(name, [])
+        lines.append(line.removeprefix(f"{name}: ") if name else line)
+    return {name: "\n".join(of_name).rstrip() for name, of_name in reasons.items()}
+
+
+def unbound_names(message: str, blamed: Set[str]) -> Mapping[str, str]:
+    """The blamed listeners whose port the machine of the proxy doesn't give, each with Envoy's reason."""
+    reasons = listener_reasons(message, blamed)
+    if not reasons and len(blamed) == 1:
+        reasons = dict.fromkeys(blamed, message)
+    return {name: reason for name, reason in reasons.items() if reason.startswith(CANNOT_BIND)}
+
+
+def _name_at_start(line: str, names: Set[str]) -> str:
+    """The name before the first colon that ends a name: names may hold colons."""
+    end = line.find(": ")
+    while end != -1:
+        if line[:end] in names:
+            return line[:end]
+        end = line.find(": ", end + 1)
+    return ""
+
+
+def _is_cut(reason: str) -> bool:
+    """Whether too little is left of a cut reason to know whether it is CANNOT_BIND."""
+    return reason.endswith(TRUNCATED) and CANNOT_BIND.startswith(reason.removesuffix(TRUNCATED))
 
 
 def printable(message: str, sent: Iterable[Resource]) -> str:

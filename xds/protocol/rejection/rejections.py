@@ -1,6 +1,7 @@
 """The rejected resources of one type at one proxy, and the way back to an accepted state.
 
-    a NACK ── add ──▶  blamed resources ────▶  `rejected`: not sent again until they change or are requested
+    a NACK ── add ──▶  blamed resources ────▶  `rejected`: not sent again until they change or are requested;
+                                               listeners that can't be bound: after a while (`bind_retries`)
                        accepted resources      done: Envoy applies the good part of some responses
                        all others ──────────▶  `bisection`: sent again in ever smaller parts, each ACKed or NACKed
 
@@ -11,13 +12,14 @@ trial (see `trial`), and answers for itself.
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from xds.protocol.backlog import Backlog, sendable, unsendable
 from xds.protocol.in_flight import InFlight, Update
 from xds.protocol.messages import Response
+from xds.protocol.rejection.bind_retries import BindRetries
 from xds.protocol.rejection.bisection import Bisection
-from xds.protocol.rejection.nack import NAMED_TYPES, TRUNCATED, blamed_names
+from xds.protocol.rejection.nack import NAMED_TYPES, TRUNCATED, blamed_names, printable, unbound_names
 from xds.protocol.subscription import Subscription
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, Revision
@@ -31,7 +33,8 @@ class RejectedResource:
         version: The rejected version; None: other proxies rejected the wanted version, so the proxy never got it. The
             proxy may have rejected an older one.
         versions: All versions that the proxy rejected since the last change in the source: after the wanted one maybe
-            the last good one, or a RouteConfiguration with other virtual hosts inside.
+            the last good one, or a RouteConfiguration with other virtual hosts inside. A version that the proxy could
+            not bind is none of them.
         base: The version that the proxy has instead; None: the proxy doesn't have the resource.
         differs_from_served: Whether `base` is not what the fleet serves now.
     """
@@ -45,6 +48,14 @@ class RejectedResource:
     def follows_served(self) -> bool:
         """Whether the proxy rejected nothing itself, and is sent the served version."""
         return self.version is None and not self.differs_from_served
+
+
+class Blame(NamedTuple):
+    """The part of a rejected response that is to blame: see `Rejection`."""
+
+    blamed: tuple[tuple[str, str], ...]
+    unbound: frozenset[str]
+    is_repeated: bool
 
 
 class Wanted(Protocol):
@@ -64,9 +75,10 @@ class Rejections:
         rejected: By name.
         bisection: Resources to send in parts: rejected together and none of them blamed yet, or offered.
         offers: Versions on trial that this proxy is asked about, unsent or unanswered, by name.
+        bind_retries: The rejected listeners that are sent again.
     """
 
-    __slots__ = ("_backlog", "_full_set", "_type", "bisection", "offers", "rejected")
+    __slots__ = ("_backlog", "_full_set", "_type", "bind_retries", "bisection", "offers", "rejected")
 
     def __init__(self, type_: ResourceType, backlog: Backlog, *, full_set: bool) -> None:
         self._type = type_
@@ -75,6 +87,7 @@ class Rejections:
         self.rejected: dict[str, RejectedResource] = {}
         self.bisection = Bisection()
         self.offers: dict[str, Resource] = {}
+        self.bind_retries = BindRetries()
 
     def __bool__(self) -> bool:
         return bool(self.rejected or self.bisection.parts or self.offers)
@@ -84,8 +97,15 @@ class Rejections:
 
     @property
     def differ_from_served(self) -> bool:
-        """Whether the proxy works with a version that the fleet doesn't serve."""
-        return bool(self.bisection.parts) or any(each.differs_from_served for each in self.rejected.values())
+        """Whether the proxy works with a version that the fleet doesn't serve.
+
+        A proxy works with no version of a listener that it can't bind and never had: or all that the source removes
+        would stay at the proxy as long as the port is in use.
+        """
+        return bool(self.bisection.parts) or any(
+            each.differs_from_served and (each.base is not None or name not in self.bind_retries)
+            for name, each in self.rejected.items()
+        )
 
     def add(
         self,
@@ -94,27 +114,58 @@ class Rejections:
         subscription: Subscription,
         served: Mapping[str, Resource],
         wanted: Wanted,
-    ) -> tuple[tuple[str, str], ...]:
-        """Sort the resources of a rejected response into blamed, accepted and suspect.
-
-        Returns:
-            Names and versions of the blamed resources.
-        """
+        *,
+        now: float,
+    ) -> Blame:
+        """Sort the resources of a rejected response into blamed, accepted and suspect."""
         bases, versions = in_flight.bases, dict(in_flight.resources)
         sent = {resource.name: resource for resource in in_flight.response.resources}
         blamed, accepted = self._sort(bases.keys(), versions.keys(), message)
+        unbound = unbound_names(message, blamed) if self._type is ResourceType.LISTENER else {}
         for name in blamed:
             self._end_offer(name, versions[name])
         for name in accepted & versions.keys():
             self._accept(sent[name], wanted)
         for name in filter(subscription.covers, blamed):
-            self._reject(sent[name], bases[name], served.get(name), wanted)
+            self._reject(sent[name], bases[name], served.get(name), wanted, is_unbound=name in unbound)
+        reasons = {name: printable(reason, sent.values()) for name, reason in unbound.items()}
+        failed = {name: reason for name, reason in reasons.items() if name in self.rejected}
+        repeated = {
+            name for name, reason in failed.items() if self.bind_retries.failed(name, versions[name], reason, now)
+        }
         suspects = {name: base for name, base in bases.items() if name not in blamed and name not in accepted}
         suspects = {name: base for name, base in suspects.items() if subscription.covers(name)}
+        is_repeated = bool(repeated) and repeated == blamed and not suspects
         if suspects:
             again = {name for name, base in suspects.items() if self._must_be_sent_again(name, base, served.get(name))}
             self.bisection.begin({name: suspects[name] for name in again})
-        return tuple((name, versions[name]) for name in sorted(blamed))
+        return Blame(tuple((name, versions[name]) for name in sorted(blamed)), frozenset(unbound), is_repeated)
+
+    def retry(
+        self,
+        served: Mapping[str, Resource],
+        on_trial: Mapping[str, Resource],
+        in_flight: InFlight | None,
+        now: float,
+    ) -> bool:
+        """Send listeners again that could not be bound, if it is time: in the version that the fleet serves, or, for
+        the proxy's own answer, in one on trial. Returns whether there is one to send.
+        """
+        answering = {resource.name for resource in in_flight.response.resources} if in_flight is not None else set()
+        part: dict[str, Resource | None] = {}
+        offers: dict[str, Resource] = {}
+        for name, version in self.bind_retries.take_due(now).items():
+            if name in answering or name in self.offers or name in self.bisection:
+                continue
+            if name in self.rejected and name in served and served[name].version == version:
+                part[name] = self.rejected[name].base
+            elif name in self.rejected and name in on_trial and on_trial[name].version == version:
+                offers[name] = on_trial[name]
+            else:
+                self.bind_retries.forget(name)
+        if part:
+            self.bisection.parts.insert(0, part)
+        return self.offer(offers, served, in_flight) or bool(part)
 
     def offer(self, offers: Mapping[str, Resource], served: Mapping[str, Resource], in_flight: InFlight | None) -> bool:
         """Send versions on trial, for the proxy's own answer. Returns whether there is one to send.
@@ -152,6 +203,7 @@ class Rejections:
         """Record a change of a served resource. Returns whether it is to be sent."""
         name = change.name
         self.offers.pop(name, None)
+        self.bind_retries.forget(name)
         if revision.from_proxies:
             self._follow_fleet(change, revision.number)
             return name in self._backlog.upserts
@@ -179,8 +231,13 @@ class Rejections:
         rejected = self.rejected.get(name)
         if rejected is None:
             return
+        was_unbound = self.bind_retries.bound(name, resource.version)
         if was_offered:  # the fleet is served the version too, in a moment: see `_follow_fleet`
             rejected.version, rejected.differs_from_served = None, True
+        elif was_unbound:  # the fleet serves the version
+            rejected.differs_from_served = False
+            if rejected.version in (None, resource.version) and name not in self.offers:
+                del self.rejected[name]
         elif rejected.version == resource.version:
             del self.rejected[name]
         else:
@@ -202,6 +259,7 @@ class Rejections:
     def forget(self, subscription: Subscription) -> None:
         """Drop names that the subscription doesn't cover."""
         self.bisection.keep(subscription.covers)
+        self.bind_retries.keep(subscription.covers)
         self.offers = {name: offer for name, offer in self.offers.items() if subscription.covers(name)}
         self.rejected = {name: rejected for name, rejected in self.rejected.items() if subscription.covers(name)}
 
@@ -245,17 +303,27 @@ class Rejections:
             return blamed, names - blamed
         return blamed, names - sent if self._type in NAMED_TYPES else frozenset()
 
-    def _reject(self, resource: Resource, base: Resource | None, served: Resource | None, wanted: Wanted) -> None:
-        """Don't send this version again: the proxy still has its base."""
+    def _reject(
+        self,
+        resource: Resource,
+        base: Resource | None,
+        served: Resource | None,
+        wanted: Wanted,
+        *,
+        is_unbound: bool,
+    ) -> None:
+        """Don't send this version again, or not at once: the proxy still has its base."""
         name, version = resource.name, resource.version
         if self._full_set and base is not None and base.version == version:
             base = None  # a full set would repeat the base
         known = self.rejected.get(name)  # other proxies rejected the version first, or this one another
-        versions = (known.versions if known else frozenset()) | {version}
+        rejected = known.versions if known else frozenset[str]()
+        versions = rejected if is_unbound else rejected | {version}
         if known is None and self._backlog.has_change(name):
             self._backlog.rebase(name, base, served)
-        elif known is None or (served is not None and served.version in versions):
-            shown = None if wanted.has_replaced(resource) else version
+        elif known is None or (served is not None and (served.version == version or served.version in versions)):
+            before = known.version if known and is_unbound else None
+            shown = before or (version if is_unbound or not wanted.has_replaced(resource) else None)
             self.rejected[name] = RejectedResource(shown, base, differs_from_served=True, versions=versions)
             self._backlog.drop(name)
         else:

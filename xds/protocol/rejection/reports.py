@@ -1,14 +1,17 @@
 """Reports of rejected resources, with Envoy's message, for the people who can fix the source."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from xds.protocol.fleet import BuildFleet, Fleet
 from xds.protocol.messages import Rejected
+from xds.protocol.rejection.bind_retries import BIND_RETRY_SECONDS
+from xds.protocol.rejection.nack import listener_reasons
 from xds.protocol.session import Session
-from xds.snapshot.resource import Resource
+from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceKey, Store
 
 BLAMED_HOSTS_LIMIT: Final = 10
@@ -27,17 +30,25 @@ is reported itself.
 NODES_LIMIT: Final = 20
 """Nodes reported at a time as rejecting more resources than are reported."""
 
+RECOUNT_SECONDS: Final = 60.0
+"""Shortest time between two reports that differ only in the number of proxies. Proxies that come and go, or whose ports
+become free one after the other, must not cause an Event each.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RejectionReport:
     """A wanted resource that proxies reject.
 
     Attributes:
-        message: Envoy's message, from the first NACK.
-        proxies: Number of rejecting proxies at the time of the first report.
+        message: Envoy's message, from the first NACK; for a listener, its part of the message.
+        proxies: Number of rejecting proxies at the time of the first report. Of a listener that they can't bind, at
+            the time of the last count.
         builds: The builds of which a proxy rejects the resource.
         on_trial: Whether no proxy of these builds has accepted it yet.
         good: The version that the rest of the builds has meanwhile; None: no version.
+        of_proxies: Number of all proxies that are to have the listener, if the rejecting ones can't bind its port; 0:
+            something else is wrong.
     """
 
     resource: Resource
@@ -46,10 +57,16 @@ class RejectionReport:
     builds: tuple[str, ...]
     on_trial: bool
     good: Resource | None
+    of_proxies: int = 0
 
     @property
     def effect(self) -> str:
         """The consequence for the proxies, with `{}` for the name of the resource."""
+        if self.of_proxies:
+            return (
+                f"{{}} cannot bind on {self.proxies} of {self.of_proxies} proxies; these go on without it or with its "
+                f"former version, and are sent it again each {BIND_RETRY_SECONDS:.0f} s"
+            )
         subject = "a proxy rejects {}" if self.proxies == 1 else f"{self.proxies} proxies reject {{}}"
         builds = f" ({', '.join(self.builds)})" if self.builds else ""
         if not self.on_trial:
@@ -61,11 +78,16 @@ class RejectionReport:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """Envoy's message on one version of a resource, from the first node that rejected the version."""
+    """Envoy's message on one version of a resource, from the first node that rejected the version.
+
+    Attributes:
+        unbound: Whether nothing is known against the version but that the node could not bind its port.
+    """
 
     version: str
     text: str
     node: str
+    unbound: bool
 
 
 class RejectionReports:
@@ -81,6 +103,7 @@ class RejectionReports:
         self._fleet = fleet
         self._messages: dict[ResourceKey, _Message] = {}
         self._reports: dict[ResourceKey, RejectionReport] = {}
+        self._counted_at: dict[ResourceKey, float] = {}
         self._counts: Counter[str] = Counter()
         self.nodes_beyond_limit: set[str] = set()
 
@@ -89,9 +112,15 @@ class RejectionReports:
 
     def add(self, event: Rejected, session: Session) -> None:
         """Record a NACK. The first message on a version stays."""
-        build, node = session.build, session.node_id
-        wanted = [(each.type, each.name, each.version) for each in build.last_good.blamed(event)]
-        sent = [(event.type, name, version) for name, version in event.rejection.blamed]
+        build, node, rejection = session.build, session.node_id, event.rejection
+        blamed = build.last_good.blamed(event)
+        reasons: Mapping[str, str] = {}
+        if event.type is ResourceType.LISTENER:
+            unbound = [each for each in event.response.resources if each.name in rejection.unbound]
+            blamed += [each for each in unbound if each not in blamed and build.last_good.wants(each)]
+            reasons = listener_reasons(rejection.message, {name for name, _ in rejection.blamed})
+        wanted = [(each.type, each.name, each.version) for each in blamed]
+        sent = [(event.type, name, version) for name, version in rejection.blamed]
         for type_, name, version in wanted if 0 < len(wanted) <= BLAMED_HOSTS_LIMIT else sent:
             known = self._messages.get((type_, name))
             if known is None:
@@ -100,11 +129,17 @@ class RejectionReports:
                         self.nodes_beyond_limit.add(node)
                     return
                 self._counts[node] += 1
-            if known is None or known.version != version:
-                self._messages[type_, name] = _Message(version, event.rejection.message, known.node if known else node)
+            if known is None or known.version != version or (known.unbound and name not in rejection.unbound):
+                text = reasons.get(name, rejection.message)
+                self._messages[type_, name] = _Message(
+                    version, text, known.node if known else node, name in rejection.unbound
+                )
 
-    def current(self, sessions: Iterable[Session]) -> list[RejectionReport]:
-        """Report the resources rejected now. Further proxies that reject the same version don't change a report."""
+    def current(self, sessions: Collection[Session], now: float) -> list[RejectionReport]:
+        """Report the resources rejected now.
+
+        Further proxies that reject the same version don't change a report; proxies that can't bind do, after a while.
+        """
         rejecting: dict[ResourceKey, list[Session]] = {key: [] for key in self._messages}
         nodes = set()
         for session in sessions:
@@ -117,7 +152,10 @@ class RejectionReports:
             key: message for key, message in self._messages.items() if self._applies(key, message, rejecting[key])
         }
         self._counts = Counter(message.node for message in self._messages.values())
-        self._reports = {key: self._report(key, message, rejecting[key]) for key, message in self._messages.items()}
+        self._counted_at = {key: at for key, at in self._counted_at.items() if key in self._messages}
+        self._reports = {
+            key: self._report(key, message, rejecting[key], sessions, now) for key, message in self._messages.items()
+        }
         return list(self._reports.values())
 
     def _applies(self, key: ResourceKey, message: _Message, sessions: Sequence[Session]) -> bool:
@@ -134,20 +172,29 @@ class RejectionReports:
         type_, name = key
         return [build for build in self._fleet.builds if name in build.last_good.names_on_trial(type_)]
 
-    def _report(self, key: ResourceKey, message: _Message, sessions: Sequence[Session]) -> RejectionReport:
+    def _report(
+        self, key: ResourceKey, message: _Message, rejecting: Sequence[Session], sessions: Iterable[Session], now: float
+    ) -> RejectionReport:
         wanted, known = self._wanted.get(*key), self._reports.get(key)
         trials = self._trials(key)
         if wanted is None:
             raise RuntimeError("a removed resource has no report")
-        is_same = known is not None and known.resource.version == wanted.version and known.on_trial == bool(trials)
-        if known is not None and (is_same or wanted.version != message.version):
-            return known
+        unbound = message.unbound and not trials and all(session.is_unbound(wanted.name) for session in rejecting)
+        if known is not None:
+            facts = (known.resource.version, known.on_trial, bool(known.of_proxies))
+            is_same = facts == (wanted.version, bool(trials), unbound)
+            is_recounted = unbound and now >= self._counted_at.get(key, -inf) + RECOUNT_SECONDS
+            if wanted.version != message.version or (is_same and not is_recounted):
+                return known
+        if unbound:
+            self._counted_at[key] = now
         goods = (build.last_good.good(*key) for build in trials)
         return RejectionReport(
             resource=wanted,
             message=message.text,
-            proxies=max(len(sessions), 1),
-            builds=tuple(sorted({str(session.build.build) for session in sessions})),
+            proxies=max(len(rejecting), 1),
+            builds=tuple(sorted({str(session.build.build) for session in rejecting})),
             on_trial=bool(trials),
             good=next((good for good in goods if good is not None), None),
+            of_proxies=sum(session.is_subscribed(wanted) for session in sessions) if unbound else 0,
         )

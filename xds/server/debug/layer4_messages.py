@@ -85,7 +85,7 @@ def port(value: ListedPort, rejections: Mapping[str, Sequence[ListenerRejection]
         field=found.field,
         text=claim.text,
         status=found.status,
-        why=found.why,
+        why=found.why.removeprefix(f"listener {name}, "),
         service=messages.reference(ObjectRef("Service", *claim.service)) if claim.service else None,
         cluster=found.cluster,
         healthy_endpoints=found.healthy_endpoints,

@@ -1,6 +1,6 @@
 """The ports of layer 4, kept in step with ConfigMaps and Services."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
 from xds.kube.objects import Service
@@ -16,7 +16,7 @@ from xds.translate.layer4.conflicts import lost
 from xds.translate.layer4.entries import MAX_PORT
 from xds.translate.layer4.options import STREAM_DEFAULTS, Layer4Options, StreamDefaults
 from xds.translate.layer4.routes import Outcome, outcome
-from xds.translate.layer4.sources import Claims, PortConfigMap, Position, service_claims
+from xds.translate.layer4.sources import PortConfigMap, Position, service_claims
 from xds.translate.own.service import EXPOSE
 
 Use: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
@@ -95,9 +95,8 @@ class Layer4Ports:
         """Translate stale ConfigMaps and Services again, and return the ports that changed, appeared or are gone."""
         for config_map in self._config_maps:
             if self._unread or config_map.ref.key in stale.config_maps:
-                config_map.read(self._state)
+                yield from self._replace(config_map, *config_map.read(self._state))
                 self._report(("ports", config_map), [config_map.problem] if config_map.problem else ())
-                yield from self._replace(config_map, config_map.claims)
         self._unread = False
         for key in stale.services:
             yield from self._read_service(key)
@@ -111,34 +110,29 @@ class Layer4Ports:
 
     def _read_service(self, key: Key) -> Steps[None]:
         service, source = self._state.service(key), ObjectRef(Service.kind, *key)
-        if service is not None and EXPOSE.full_name in service.annotations:
-            yield from self._replace(source, lambda before: service_claims(service, self._options, before))
-        elif source in self._claims:
-            yield from self._replace(source, lambda before: iter(()))  # noqa: ARG005
+        before = self._claims.get(source, {})
+        if before or (service is not None and EXPOSE.full_name in service.annotations):
+            yield from self._replace(source, *service_claims(service, self._options, before))
         for claim in self._by_service.get(key, ()):
             if claim.held and self._winner(claim.held) is claim:
                 self._touched[claim.held] = None
         yield
 
-    def _replace(self, group: Hashable, claims: Callable[[Claims], Iterator[tuple[Position, Claim]]]) -> Steps[None]:
-        before, after, changed = self._claims.get(group, {}), dict[Position, Claim](), list[Position]()
-        for position, claim in claims(before):
-            after[position] = claim
-            if before.get(position) is not claim:
-                changed.append(position)
-                yield
-        for position in before.keys() - after.keys():
-            self._remove(before[position])
+    def _replace(
+        self, group: Hashable, gone: Iterable[Position], changed: Iterable[tuple[Position, Claim]]
+    ) -> Steps[None]:
+        claims = self._claims.setdefault(group, {})
+        for position in gone:
+            self._remove(claims.pop(position))
             yield
-        for position in changed:
-            if position in before:
-                self._remove(before[position])
-            self._add(after[position])
+        for position, claim in changed:
+            if position in claims:
+                self._remove(claims[position])
+            claims[position] = claim
+            self._add(claim)
             yield
-        if after:
-            self._claims[group] = after
-        else:
-            self._claims.pop(group, None)
+        if not claims:
+            del self._claims[group]
 
     def _add(self, claim: Claim) -> None:
         if claim.held is None:

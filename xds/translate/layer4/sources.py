@@ -1,6 +1,6 @@
 """The sources of claims: ConfigMaps with their last good content, and annotations of Services."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -19,6 +19,9 @@ Position: TypeAlias = str | int
 """Of a claim within its source: the key of the ConfigMap, or the index of the item."""
 
 Claims: TypeAlias = Mapping[Position, Claim]
+
+ClaimChanges: TypeAlias = tuple[Iterable[Position], Iterable[tuple[Position, Claim]]]
+"""The positions whose claims are gone, and the new or replaced claims, which are made while they are read."""
 
 MAX_ITEMS: Final = 1000
 """Of an annotation."""
@@ -41,20 +44,19 @@ class PortConfigMap:
         self._options = options
         self._data: Mapping[str, str] = {}
 
-    def read(self, state: KubeState) -> None:
-        """Read the ConfigMap anew. Content that can't be read keeps the last one."""
-        found = state.config_map(self.ref.key)
+    def read(self, state: KubeState) -> ClaimChanges:
+        """Read the ConfigMap anew, and return the changes of its claims. Content that can't be read keeps the last one.
+
+        Costs the changes, and a comparison of all entries that is quick.
+        """
+        found, before = state.config_map(self.ref.key), self._data
         if found is None:
             self._data = {}
         elif found.data is not None:
             self._data = found.data
         self.problem = self._missing(found) if found is None or found.fault else None
-
-    def claims(self, before: Claims) -> Iterator[tuple[Position, Claim]]:
-        """The claims of all entries. Those before are kept where the entry is the same."""
-        for key, text in self._data.items():
-            known = before.get(key)
-            yield key, known if known is not None and known.text == text else self._claim(key, text)
+        changed = self._data.items() - before.items()
+        return before.keys() - self._data.keys(), ((key, self._claim(key, text)) for key, text in changed)
 
     def _claim(self, key: str, text: str) -> Claim:
         entry = config_map_entry(self._transport, key, text)
@@ -74,8 +76,14 @@ class PortConfigMap:
         return Problem(self.ref, reason, why, reason.remedy)
 
 
-def service_claims(service: Service, options: Layer4Options, before: Claims) -> Iterator[tuple[Position, Claim]]:
-    """The claims of a Service's annotation. Those before are kept where item and Service are the same."""
+def service_claims(service: Service | None, options: Layer4Options, before: Claims) -> ClaimChanges:
+    """The changes of the claims of a Service's annotation. Claims of the same item of the same Service stay."""
+    after = dict(_service_claims(service, options, before)) if service else {}
+    changed = ((position, claim) for position, claim in after.items() if before.get(position) is not claim)
+    return before.keys() - after.keys(), changed
+
+
+def _service_claims(service: Service, options: Layer4Options, before: Claims) -> Iterator[tuple[Position, Claim]]:
     text = service.annotations.get(EXPOSE.full_name, "")
     items = [item.strip() for item in text.split(",", MAX_ITEMS) if item.strip()]
     for index, item in enumerate(items[:MAX_ITEMS]):
@@ -86,7 +94,9 @@ def service_claims(service: Service, options: Layer4Options, before: Claims) -> 
             yield index, _service_claim(service, item, rank, options)
     if len(items) > MAX_ITEMS:
         message = f"{EXPOSE.full_name} has more than {MAX_ITEMS} items; the others are left out"
-        fault = Fault(Reason.PORT_INVALID, message, "Use a range of the operator's ConfigMap, or another Service.")
+        fault = Fault(
+            Reason.PORT_INVALID, message, "Claim fewer ports, or ask the operator for entries in the ConfigMap."
+        )
         yield MAX_ITEMS, _item(service, "", _rank(service, MAX_ITEMS), Entry(faults=(fault,)))
 
 
@@ -120,7 +130,7 @@ def _refused(entry: Entry, fault: Fault) -> Entry:
 
 
 def _reserved(port: PortKey | None, remedy: str) -> Fault:
-    message = f"port {port} is another listener's or Envoy's own (--http-port, --https-port, --reserved-ports)"
+    message = f"port {port} is another listener's or Envoy's own (--http-port, --https-port, --authz, --reserved-ports)"
     return Fault(Reason.PORT_RESERVED, f"{message}, so the entry is left out", remedy)
 
 

@@ -1,11 +1,12 @@
 """The objects that annotations of an Ingress name: Secrets, ConfigMaps and Services."""
 
+import functools
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
 from xds.kube.objects import ConfigMap, Ingress, Service
-from xds.kube.references import ASKED_HOST, AnnotatedObjects, no_annotated_objects
+from xds.kube.references import ASKED_HOST, PASSTHROUGH, AnnotatedObjects, no_annotated_objects
 from xds.problems.problem import ObjectRef
 from xds.traffic.authorizer import AuthorizerUrl
 from xds.traffic.hosts import wildcard_of
@@ -13,6 +14,7 @@ from xds.translate.nginx import error_pages, external_auth, mirroring
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, InvalidValueError, Value
 from xds.translate.nginx.authorizer_url import HOST_VARIABLES, service_of
 from xds.translate.nginx.grammars import NearName
+from xds.translate.nginx.passthrough_wish import NAMES as ASKING
 from xds.translate.nginx.registry import ANNOTATIONS
 from xds.translate.own.registry import ANNOTATIONS as OWN_ANNOTATIONS
 from xds.translate.own.tls_verify import Verifier
@@ -22,13 +24,23 @@ _NAMING: Final[tuple[AnyAnnotation, ...]] = tuple(
 )
 
 
-def annotated_objects(*, allow_cross_namespace: bool) -> AnnotatedObjects:
+def annotated_objects(*, allow_cross_namespace: bool, passes_tls: bool = False) -> AnnotatedObjects:
     """Return the function that tells the objects of an Ingress.
 
     An object of another namespace than the Ingress' own is told only if that is allowed, so that no Ingress makes the
     server read an object that is none of its business. An object is told whether or not the annotation has an effect.
+
+    Args:
+        allow_cross_namespace: Whether objects of other namespaces are told.
+        passes_tls: Whether Ingresses may ask for TLS passthrough. Those that ask are told by PASSTHROUGH.
     """
-    return _anywhere if allow_cross_namespace else _in_own_namespace
+    found = _anywhere if allow_cross_namespace else _in_own_namespace
+    return functools.partial(_and_passthrough, found) if passes_tls else found
+
+
+def _and_passthrough(found: AnnotatedObjects, ingress: Ingress) -> frozenset[ObjectRef]:
+    objects, annotations = found(ingress), ingress.metadata.annotations
+    return objects | {PASSTHROUGH} if annotations and any(map(annotations.get, ASKING)) else objects
 
 
 def _anywhere(ingress: Ingress) -> frozenset[ObjectRef]:

@@ -8,6 +8,7 @@ from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.client_certificates import NO_AUTHORITIES
+from xds.traffic.tls import Sources
 from xds.translate.nginx import (
     access,
     affinity,
@@ -18,6 +19,7 @@ from xds.translate.nginx import (
     custom_headers,
     host_names,
     load_balancing,
+    passthrough_wish,
     rewriting,
     timeouts,
 )
@@ -25,7 +27,8 @@ from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, Scope
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.open_paths import balancing_of, open_paths
-from xds.translate.nginx.options import AnnotationOptions
+from xds.translate.nginx.options import AnnotationOptions, no_report
+from xds.translate.nginx.passthrough_wish import PassthroughWish
 from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, PathsPolicy
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS
@@ -52,18 +55,35 @@ def ingress_policy(
     if not ours:
         return options.unannotated
     for name in sorted(ours):
-        if name.removeprefix(PREFIX) in options.ignored or name in options.ignored:
+        if options.ignores(name):
             del ours[name]
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
     reader = AnnotationReader(ours, report, options.defaults, ingress.key)
     if requests := canary.read(reader):
         return _lent(requests, reader)
+    passthrough_wish.read(reader, is_enabled=options.passes_tls)
     clients = client_certificates.read(reader, objects)
     if isinstance(clients, Unavailable):
         asked, names, closed_by = rewriting.read(reader), host_names.read(reader), (clients.annotation.full_name,)
         return ClosedPaths(closed_by, hosts=False, rewriting=asked, names=names, client_certificates=NO_AUTHORITIES)
     found = _paths_policy(ingress, ours, options, objects, reader)
     return replace(found, client_certificates=clients) if clients else found
+
+
+def asked_passthrough(ingress: Ingress, options: AnnotationOptions) -> PassthroughWish | None:
+    """The wish of an Ingress for TLS passthrough. `ingress_policy` reports the problems."""
+    return passthrough_wish.read(_unreported(ingress, options), is_enabled=options.passes_tls)
+
+
+def connecting_clients(ingress: Ingress, options: AnnotationOptions) -> Sources | str:
+    """As `sources_of`, of an Ingress. `ingress_policy` reports the problems."""
+    reader = _unreported(ingress, options)
+    return passthrough_wish.sources_of(reader, options.closing_without(ingress.annotations))
+
+
+def _unreported(ingress: Ingress, options: AnnotationOptions) -> AnnotationReader:
+    kept = {name: text for name, text in ingress.annotations.items() if not options.ignores(name)}
+    return AnnotationReader(kept, no_report, options.defaults, ingress.key)
 
 
 def _paths_policy(

@@ -9,7 +9,7 @@ from xds.translate.nginx.grammars import INTEGER
 from xds.translate.nginx.networks import networks
 from xds.translate.nginx.reader import AnnotationReader
 
-_FAMILY: Final = "limits"
+FAMILY: Final = "limits"
 
 _COUNTED_APART: Final = (
     "counts are separate for each proxy (in ingress-nginx: replica), for plain HTTP and for each certificate; a rate "
@@ -35,12 +35,12 @@ def _networks(value: str) -> tuple[str, ...]:
     return networks(value)
 
 
-RPS: Final = Annotation("limit-rps", _FAMILY, INTEGER, "0", verdict=Verdict.APPROXIMATE, note=_COUNTED_APART)
-RPM: Final = Annotation("limit-rpm", _FAMILY, INTEGER, "0", verdict=Verdict.APPROXIMATE, note=_COUNTED_APART)
-MULTIPLIER: Final = Annotation("limit-burst-multiplier", _FAMILY, Grammar("a whole number from 1 on", _positive), "5")
+RPS: Final = Annotation("limit-rps", FAMILY, INTEGER, "0", verdict=Verdict.APPROXIMATE, note=_COUNTED_APART)
+RPM: Final = Annotation("limit-rpm", FAMILY, INTEGER, "0", verdict=Verdict.APPROXIMATE, note=_COUNTED_APART)
+MULTIPLIER: Final = Annotation("limit-burst-multiplier", FAMILY, Grammar("a whole number from 1 on", _positive), "5")
 _LIST: Final = Grammar("addresses or CIDR networks, with commas between", _networks)
-ALLOWLIST: Final = Annotation("limit-allowlist", _FAMILY, _LIST)
-WHITELIST: Final = Annotation("limit-whitelist", _FAMILY, _LIST)
+ALLOWLIST: Final = Annotation("limit-allowlist", FAMILY, _LIST)
+WHITELIST: Final = Annotation("limit-whitelist", FAMILY, _LIST)
 ANNOTATIONS: Final = (RPS, RPM, MULTIPLIER, ALLOWLIST, WHITELIST)
 
 _DEFAULT_MULTIPLIER: Final = 5

@@ -29,6 +29,7 @@ class AnnotationOptions:
         has_tracer: Whether the operator has a collector of traces.
         has_authz: Whether the operator runs `xds authz` beside each proxy.
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
+        passes_tls: Whether the operator lets Ingresses ask for TLS passthrough.
     """
 
     ignored: frozenset[str] = frozenset()
@@ -39,6 +40,7 @@ class AnnotationOptions:
     has_tracer: bool = False
     has_authz: bool = False
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
+    passes_tls: bool = False
 
     @classmethod
     def of(
@@ -50,10 +52,18 @@ class AnnotationOptions:
         has_tracer: bool = False,
         has_authz: bool = False,
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
+        passes_tls: bool = False,
     ) -> "AnnotationOptions":
+        chosen = cls(
+            ignored,
+            has_tracer=has_tracer,
+            has_authz=has_authz,
+            max_regex_size=max_regex_size,
+            passes_tls=passes_tls,
+        )
         if not defaults and not closing:
-            return cls(ignored, has_tracer=has_tracer, has_authz=has_authz, max_regex_size=max_regex_size)
-        reader = AnnotationReader({}, _unreported, defaults)
+            return chosen
+        reader = AnnotationReader({}, no_report, defaults)
         asked = rewriting.read(reader)
         opened = open_paths(SpokenProtocol(), None, asked, reader, has_tracer=has_tracer)
         allowed = access.by_default(reader)
@@ -62,7 +72,11 @@ class AnnotationOptions:
         elif allowed:
             opened = replace(opened, policy=replace(opened.policy, access=allowed))
         unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else opened
-        return cls(ignored, defaults, closing, opened, unannotated, has_tracer, has_authz, max_regex_size)
+        return replace(chosen, defaults=defaults, closing=closing, open_paths=opened, unannotated=unannotated)
+
+    def ignores(self, full_name: str) -> bool:
+        """Whether an annotation counts as absent."""
+        return full_name.removeprefix(PREFIX) in self.ignored or full_name in self.ignored
 
     def closing_without(self, annotations: Mapping[str, str]) -> tuple[str, ...]:
         """The closing keys that no annotation replaces. A value that asks for the protection closes by itself."""
@@ -91,5 +105,5 @@ def _replaces(name: str, text: str) -> bool:
     return bool(text) and (name != external_auth.GLOBAL.name or not unless_false(text))
 
 
-def _unreported(*problem: object) -> None:
-    """Drop a problem of a default: the ConfigMap's own problem names the key."""
+def no_report(*problem: object) -> None:
+    """Drop a problem that is reported elsewhere: of a default, the ConfigMap's own problem names the key."""

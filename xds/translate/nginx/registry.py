@@ -25,7 +25,7 @@ from xds.translate.nginx import (
     logs_and_traces,
     mirroring,
     no_effect,
-    not_yet,
+    passthrough,
     passwords,
     redirects,
     refused,
@@ -66,7 +66,7 @@ _FAMILIES: Final = (
     external_auth,
     satisfy,
     no_effect,
-    not_yet,
+    passthrough,
     refused,
 )
 

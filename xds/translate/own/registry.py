@@ -5,9 +5,9 @@ from typing import Final
 
 from xds.translate.nearest import nearest
 from xds.translate.nginx.annotation import AnyAnnotation
-from xds.translate.own import answers, balancing, bounds, headers, limits, redirects, service, tls_verify
+from xds.translate.own import answers, balancing, bounds, headers, limits, passthrough, redirects, service, tls_verify
 
-_FAMILIES: Final = (answers, balancing, bounds, headers, limits, redirects, tls_verify)
+_FAMILIES: Final = (answers, balancing, bounds, headers, limits, passthrough, redirects, tls_verify)
 
 ANNOTATIONS: Final[Mapping[str, AnyAnnotation]] = {
     annotation.name: annotation for family in _FAMILIES for annotation in family.ANNOTATIONS

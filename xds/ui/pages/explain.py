@@ -9,6 +9,7 @@ from xds.server.debug.brief import shown_routes
 from xds.server.debug.errors import InvalidRequestError
 from xds.ui.page import Page, Query
 from xds.ui.visit import Visit
+from xds.ui.words import answer
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -56,6 +57,6 @@ def view(query: Query, found: pb.ExplainResponse | None, fault: str = "") -> Map
 
 
 def outcome(found: pb.ExplainResponse) -> str:
-    """The outcome without the status, which stands before."""
+    """The outcome without the status, or the end, which stands before."""
     text = found.outcome
-    return text.removeprefix(str(found.status)).lstrip(":, ") or text
+    return text.removeprefix(answer(found).word).lstrip(":, ") or text

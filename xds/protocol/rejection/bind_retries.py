@@ -1,0 +1,81 @@
+"""Listeners that a proxy could not bind, as its machine doesn't give the port: sent again from time to time.
+
+The port may be free by then, and no change in the source would tell. Other resources are never sent again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+BIND_RETRY_SECONDS: Final = 60.0
+"""Time after which a proxy is sent a listener again that it could not bind."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """The last attempt to bind a listener.
+
+    Attributes:
+        version: The version of the listener.
+        reason: Envoy's.
+        retry_at: The time of the next attempt, in seconds of the caller's clock.
+    """
+
+    version: str
+    reason: str
+    retry_at: float
+
+
+class BindRetries:
+    """The listeners of one proxy that wait for their next attempt."""
+
+    __slots__ = ("_attempts",)
+
+    def __init__(self) -> None:
+        self._attempts: dict[str, _Attempt] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._attempts
+
+    @property
+    def next_at(self) -> float:
+        """The time of the next attempt; infinite: there is none."""
+        return min((attempt.retry_at for attempt in self._attempts.values()), default=inf)
+
+    def reason(self, name: str) -> str:
+        """Envoy's reason why a listener was not bound; empty: the listener doesn't wait."""
+        attempt = self._attempts.get(name)
+        return attempt.reason if attempt else ""
+
+    def failed(self, name: str, version: str, reason: str, now: float) -> bool:
+        """Note that an attempt failed. Returns whether the one before failed alike."""
+        before = self._attempts.get(name)
+        self._attempts[name] = _Attempt(version, reason, now + BIND_RETRY_SECONDS)
+        return before is not None and (before.version, before.reason) == (version, reason)
+
+    def bound(self, name: str, version: str) -> bool:
+        """Note that the proxy accepted a version. Returns whether it waited for an attempt."""
+        if name not in self._attempts or self._attempts[name].version != version:
+            return False
+        del self._attempts[name]
+        return True
+
+    def forget(self, name: str) -> None:
+        self._attempts.pop(name, None)
+
+    def keep(self, covers: Callable[[str], bool]) -> None:
+        """Drop names that are not covered."""
+        self._attempts = {name: attempt for name, attempt in self._attempts.items() if covers(name)}
+
+    def take_due(self, now: float) -> Mapping[str, str]:
+        """The versions to send now, by name: with one that is due, all that have waited for half of the time, so that
+        many of them cost few responses. Their next attempt is due if the proxy doesn't answer.
+        """
+        if now < self.next_at:
+            return {}
+        due = [name for name, each in self._attempts.items() if each.retry_at <= now + BIND_RETRY_SECONDS / 2]
+        for name in due:
+            attempt = self._attempts[name]
+            self._attempts[name] = _Attempt(attempt.version, attempt.reason, now + BIND_RETRY_SECONDS)
+        return {name: self._attempts[name].version for name in due}
