@@ -175,7 +175,7 @@ async def ports(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ports
         Pods(world, "only", BACKEND).write(ADDRESS)
         for transport in Transport:
             world.expose(transport, {GOOD: ENTRY})
-        await stack.enter_async_context(running(world))
+        await stack.enter_async_context(running(world, sotw=True))
         await world.is_listening(*LISTENERS)
         (client,) = await stack.enter_async_context(dns_clients(1, GOOD))
         reader, writer = await asyncio.open_connection("127.0.0.1", GOOD)

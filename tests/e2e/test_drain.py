@@ -5,7 +5,9 @@ Excludes: the kubelet, which runs the hook before SIGTERM, and kube-proxy. For t
 """
 
 import asyncio
+import contextlib
 import signal
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,9 @@ import aiohttp
 import pytest
 
 from tests.support.envoy import free_port, needs_envoy
-from tests.support.http import Connection
-from tests.support.objects import certificate, config_map, ingress, key, path, rule, secret, service, tls
+from tests.support.http import Connection, unverified
+from tests.support.objects import certificate, config_map, ingress, key, path, rule, secret, service, slice_of, tls
+from tests.support.raw_backends import TcpClient, tcp_backend
 from tests.support.site import Site, echoes, site
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.traffic.layer4 import Transport
@@ -25,8 +28,8 @@ from xds.translate.options import TranslateOptions
 HOOK = Path(__file__).parents[2] / "k8s" / "chart" / "xds-ingress" / "files" / "drain.sh"
 HOST = {"Host": "shop.example.com"}
 CLIENTS = 4
-HELD_SECONDS = 3
-"""After one second of drain, the hook asks twice in this time."""
+HELD_SECONDS = 2.5
+"""After a second of drain, the hook asks each second."""
 
 pytestmark = needs_envoy
 
@@ -99,31 +102,61 @@ async def test_no_request_is_lost_when_an_envoy_goes(tmp_path: Path) -> None:
         assert await running.envoy.process.wait() == 0
 
 
-async def test_the_hook_waits_for_connections_of_a_tcp_port_and_not_for_idle_ones_of_https(tmp_path: Path) -> None:
+def client_hello(name: str) -> bytes:
+    """The first bytes of a TLS connection to a server of the name."""
+    sent = ssl.MemoryBIO()
+    connection = unverified().wrap_bio(ssl.MemoryBIO(), sent, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        connection.do_handshake()
+    return sent.read()
+
+
+async def test_the_hook_waits_for_connections_of_layer_4_and_not_for_idle_ones_of_https(tmp_path: Path) -> None:
     """A client of a database can't be asked to go; one of HTTP opens another connection."""
-    tcp_port, name = free_port(), "shop.example.com"
+    shop, db, tcp_port = "shop.example.com", "db.example.com", free_port()
+    passed = {"xds-ingress.dev/ssl-passthrough": "true"}
     objects = (
-        ingress("shop", rule(name, path("/", "web")), tls=[tls(name, secret="shop")]),
-        secret("shop", certificate(name)),
+        ingress("shop", rule(shop, path("/", "web")), tls=[tls(shop, secret="shop")]),
+        secret("shop", certificate(shop)),
         service("web"),
-        config_map("tcp-services", **{str(tcp_port): "default/web:80"}),
+        ingress("db", rule(db, path("/", "db")), annotations=passed),
+        service("db"),
+        config_map("tcp-services", **{str(tcp_port): "default/db:80"}),
     )
     layer4 = Layer4Options(config_maps={Transport.TCP: key("tcp-services")})
-    translate = TranslateOptions(layer4=layer4)
+    translate = TranslateOptions(layer4=layer4, passes_tls=True)
     async with (
+        tcp_backend("db") as backend,
         echoes([service("web")]) as slices,
-        site(tmp_path, *objects, *slices, translate=translate) as running,
+        site(
+            tmp_path,
+            *objects,
+            *slices,
+            slice_of("db", backend.address[0], ports=[backend.address[1]]),
+            translate=translate,
+        ) as running,
+        TcpClient(tcp_port) as raw,
+        TcpClient(running.proxy.https_port) as passing,
     ):
-        held = await Connection.open(tcp_port)
-        idle = await Connection.open(running.proxy.https_port, tls=True, sni=name)
-        for each in (held, idle):
-            assert (await each.get(name)).backend == "web"
+        idle = await Connection.open(running.proxy.https_port, tls=True, sni=shop)
+        assert (await idle.get(shop)).backend == "web"
+        passing.writer.write(hello := client_hello(db))
+        assert (await raw.line(), await passing.line()) == ("db", "db")
+        assert await passing.reader.readexactly(len(hello)) == hello
+
         hook = await start_hook(running)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(hook.wait(), HELD_SECONDS)
-        late = await Connection.open(tcp_port)  # by a load balancer that has not noticed yet
-        for each in (held, late):
-            assert (await each.get(name)).backend == "web"
-            each.close()
+        await still_runs(hook)
+        async with TcpClient(tcp_port) as late:  # by a load balancer that has not noticed yet
+            assert await late.line() == "db"
+        assert await raw.ask(b"commit") == b"commit"
+        raw.writer.close()
+        await still_runs(hook)
+        assert await passing.ask(b"commit") == b"commit"
+        passing.writer.close()
         assert await asyncio.wait_for(hook.wait(), WAIT_LIMIT_SECONDS) == 0
         idle.close()
+
+
+async def still_runs(hook: asyncio.subprocess.Process) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(hook.wait(), HELD_SECONDS)

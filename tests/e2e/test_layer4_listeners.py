@@ -151,6 +151,18 @@ async def test_a_refused_connection_goes_to_another_endpoint(tmp_path: Path) -> 
         assert all(line["endpoint"].endswith(f":{pg.address[1]}") for line in lines)
 
 
+async def test_an_endpoint_that_refuses_five_connections_is_left_out_where_asked(tmp_path: Path) -> None:
+    backend = raw_backend("pg", settings=ServiceSettings(detects_outliers=True))
+    async with tcp_backend("pg") as pg, layer4_site(tmp_path) as ports:
+        port = await ports.serve(backend, pg.address, ("127.0.0.1", free_port()))
+        for _ in range(20):
+            async with TcpClient(port) as client:
+                assert await client.line() == "pg"
+        attempts = [json.loads(line)["attempts"] for line in await ports.log(20)]
+        assert attempts.count(2) == 5
+        assert attempts[-5:] == [1] * 5
+
+
 async def test_shares_are_kept_and_the_share_of_no_backend_fails(tmp_path: Path) -> None:
     major, minor = raw_backend("major"), raw_backend("minor")
     shares = (Share(major.key, 60), Share(minor.key, 20), Share(None, 20))
@@ -243,6 +255,18 @@ async def test_tcp_and_udp_share_a_number(tmp_path: Path) -> None:
             assert await client.line() == "tcp"
         with UdpClient(port) as asking:
             assert await asking.backend() == "udp"
+
+
+async def test_the_name_of_an_external_service_is_resolved(tmp_path: Path) -> None:
+    async with tcp_backend("pg") as tcp, udp_backend("dns") as udp, layer4_site(tmp_path) as ports:
+        pg = replace(raw_backend("pg"), external_name="localhost", target_port=tcp.address[1])
+        dns = replace(raw_backend("dns", Transport.UDP), external_name="localhost", target_port=udp.address[1])
+        port, udp_port = port_of(pg), port_of(dns)
+        await ports.put(pg, dns, port, udp_port)
+        async with TcpClient(port.key.number) as client:
+            assert await client.line() == "pg"
+        with UdpClient(udp_port.key.number) as asking:
+            assert await asking.backend() == "dns"
 
 
 async def test_limits_of_a_service_count_connections_and_sessions(tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ WITH_LIBRARIES: Final = {
     "mosquitto": "mosquitto",
     "mosquitto_pub": "mosquitto-clients",
     "mosquitto_sub": "mosquitto-clients",
+    "sshd": "openssh-server",
+    "sftp": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "ssh-keyscan": "openssh-client",
 }
 """The package of each program that runs from anywhere with `libraries`. Packages on which it depends come with it."""
 

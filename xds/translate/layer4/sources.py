@@ -130,7 +130,7 @@ def _refused(entry: Entry, fault: Fault) -> Entry:
 
 
 def _reserved(port: PortKey | None, remedy: str) -> Fault:
-    message = f"port {port} is another listener's or Envoy's own (--http-port, --https-port, --reserved-ports)"
+    message = f"port {port} is another listener's or Envoy's own (--http-port, --https-port, --authz, --reserved-ports)"
     return Fault(Reason.PORT_RESERVED, f"{message}, so the entry is left out", remedy)
 
 
