@@ -77,10 +77,14 @@ async def test_no_query_of_a_thousand_clients_is_lost_but_those_to_removed_endpo
         stayed = {client for client, servers in asked.servers.items() if servers == ["c"]}
         async with asked.asking(clients):
             await _roll(dns.pods, asked)
+    again = Clients(dns.port)
+    async with dns_clients(CLIENTS, dns.port) as clients:
+        await again.ask_all(clients)
     unexplained = [each for each in asked.lost if each.server not in each.removed]
     assert unexplained == []
     assert len(stayed) > CLIENTS / 10
     assert all(asked.servers[client] == ["c"] for client in stayed)
+    assert again.servers == {client: servers[:1] for client, servers in asked.servers.items()}
     moved = sum(len(servers) > 1 for servers in asked.servers.values())
     record_property("answers", asked.answers)
     record_property("lost, all under way to a removed endpoint", len(asked.lost))

@@ -14,13 +14,14 @@ import pytest_asyncio
 from tests.support.debian import needs
 from tests.support.envoy import free_port, needs_envoy
 from tests.support.exposed import Exposed, Pods, exposed, running
-from tests.support.real_servers import USER, Result, Server, postgresql, run, start
+from tests.support.real_servers import USER, Result, Server, needs_a_user, postgresql, run, start
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.traffic.layer4 import Transport
 
 pytestmark = [
     needs_envoy,
     needs("initdb", "postgres", "psql", "pgbench"),
+    needs_a_user,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("postgresql"),
 ]

@@ -8,11 +8,11 @@ from typing import Final
 from tests.support.debian import needs
 from tests.support.envoy import free_port, needs_envoy
 from tests.support.exposed import Pods, exposed, running
-from tests.support.real_servers import openssh, run, ssh_user, start
+from tests.support.real_servers import needs_a_user, openssh, run, ssh_user, start
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.traffic.layer4 import Transport
 
-pytestmark = [needs_envoy, needs("sshd", "sftp", "ssh-keygen", "ssh-keyscan")]
+pytestmark = [needs_envoy, needs("sshd", "sftp", "ssh-keygen", "ssh-keyscan"), needs_a_user]
 
 OLD: Final = "127.0.8.1"
 NEW: Final = "127.0.8.2"

@@ -37,6 +37,8 @@ class Exposed:
         folder: Its folder `manifests` holds the objects.
         listen: The address for xDS, also of later processes.
         admin: The address of the admin port.
+        http_port: Of Envoy.
+        https_port: Of Envoy.
         arguments: Further flags of `xds serve`.
         envoy: The proxy.
     """
@@ -44,6 +46,8 @@ class Exposed:
     folder: Path
     listen: str
     admin: str
+    http_port: int
+    https_port: int
     arguments: tuple[str, ...]
     envoy: Envoy = field(init=False)
     _process: asyncio.subprocess.Process | None = None
@@ -70,6 +74,7 @@ class Exposed:
         """Start `xds serve`, until it is ready."""
         self._process = await TODAY.start(
             *("serve", "--from", str(self.folder / "manifests"), "--listen", self.listen, "--admin", self.admin),
+            *("--http-port", str(self.http_port), "--https-port", str(self.https_port)),
             *("--listener-address", "127.0.0.1", "--ui", "off", *self.arguments),
             log=self.folder / "serve.log",
         )
@@ -181,8 +186,7 @@ def _ending(address: str) -> Endpoint:
 async def exposed(folder: Path, *arguments: str) -> AsyncIterator[Exposed]:
     """A control plane with `FLAGS` and further ones, that `run` starts."""
     listen, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    ports = ("--http-port", str(free_port()), "--https-port", str(free_port()))
-    world = Exposed(folder, listen, admin, (*FLAGS, *ports, *arguments))
+    world = Exposed(folder, listen, admin, free_port(), free_port(), (*FLAGS, *arguments))
     (folder / "manifests").mkdir()
     try:
         yield world

@@ -10,11 +10,15 @@ import os
 import pwd
 import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
+from tests.support.authority import Issued
 from tests.support.debian import libraries, program
 
 USER: Final = "test"
@@ -101,6 +105,14 @@ class Result:
     err: str
 
 
+needs_a_user = pytest.mark.skipif(
+    os.geteuid() == 0
+    and subprocess.run([*_UNPRIVILEGED, "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0,
+    reason="no user namespaces here, in which root is another user",
+)
+"""For tests with PostgreSQL or OpenSSH."""
+
+
 async def run(name: str, *arguments: str) -> Result:
     """The result of a client, which is ended with the test."""
     process = await start(name, *arguments)
@@ -157,10 +169,17 @@ async def nsd(folder: Path, name: str, address: str, port: int) -> AsyncIterator
 
 
 @contextlib.asynccontextmanager
-async def mosquitto(folder: Path, name: str, address: str, port: int) -> AsyncIterator[Server]:
-    """A broker of MQTT, which keeps nothing."""
+async def mosquitto(
+    folder: Path, name: str, address: str, port: int, issued: Issued | None = None
+) -> AsyncIterator[Server]:
+    """A broker of MQTT, which keeps nothing; with a certificate, over TLS alone."""
     config, log = folder / f"{name}.conf", folder / f"{name}.log"
-    config.write_text(f"listener {port} {address}\nallow_anonymous true\npersistence false\n")
+    lines = [f"listener {port} {address}", "allow_anonymous true", "persistence false", "user root"]
+    if issued:
+        for part, content in (("certfile", issued.certificate), ("keyfile", issued.private_key)):
+            (folder / f"{name}.{part}").write_bytes(content)
+            lines.append(f"{part} {folder}/{name}.{part}")
+    config.write_text("\n".join(lines) + "\n")
     async with _process(log, program("mosquitto"), "-c", str(config)) as process:
         yield await _answering(Server(name, process), address, port, log)
 
