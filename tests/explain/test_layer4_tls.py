@@ -4,15 +4,36 @@ Excludes: whether the explanation is right (tests/e2e/test_passthrough.py).
 """
 
 import pytest
+from msgspec import structs
 
-from tests.support.objects import certificate, exact, ingress, path, pipeline, rule, secret, service, slice_of, tls
+from tests.support.objects import (
+    certificate,
+    exact,
+    feed,
+    ingress,
+    key,
+    path,
+    pipeline,
+    rule,
+    secret,
+    service,
+    slice_of,
+    tls,
+)
+from xds.explain.annotations import AnnotationStatus
 from xds.explain.connection import Connection, ConnectionExplanation
 from xds.explain.explanation import RequestExplanation
+from xds.explain.ingress import Acceptance, IngressExplanation, UnitStatus, explain_ingress
+from xds.explain.ingress_facts import ingress_facts
 from xds.explain.layer4 import connection_facts, explain_connection
 from xds.explain.layer4_question import layer4_question
 from xds.explain.narration import explain_now
+from xds.explain.overview import Overview
 from xds.explain.url import QuestionError, question
+from xds.kube.change import Applied
+from xds.kube.objects import KubeObject
 from xds.problems.problem import Key
+from xds.steps import finish
 from xds.traffic.layer4 import Transport
 from xds.translate.layer4.options import Layer4Options
 from xds.translate.nginx.annotation import PREFIX
@@ -144,3 +165,74 @@ def test_a_request_to_a_passed_host_is_answered_by_its_backend() -> None:
 def test_a_request_to_a_closed_host_has_no_answer(url: str, client: str, outcome: str) -> None:
     explanation = requested(url, client)
     assert (explanation.status, explanation.outcome) == (0, outcome)
+
+
+def why(name: str, *more: KubeObject) -> IngressExplanation:
+    reader = pipeline(*OBJECTS, *more, translate=OPTIONS, claim_classless=True).state_reader
+    facts = ingress_facts(reader, key(name))
+    assert facts
+    return explain_ingress(facts)
+
+
+def test_why_ingress_has_a_part_for_each_host_that_is_passed_through_or_closed() -> None:
+    states = {name: [(each.text, each.status) for each in why(name).units[1:]] for name in ("mail", "idle", "exact")}
+    assert states == {
+        "mail": [("TLS passthrough of mail.test", UnitStatus.SERVED)],
+        "idle": [("TLS passthrough of idle.test", UnitStatus.NO_ENDPOINTS)],
+        "exact": [("TLS passthrough of exact.test", UnitStatus.CLOSED)],
+    }
+    names = [each.name for each in why("mail").resources]
+    assert any(name.startswith("default/web/443@") for name in names)
+    assert "https" in names
+
+
+def test_a_tls_entry_beside_passthrough_is_served_by_the_passthrough() -> None:
+    both = ingress("both", rule("both.test", path("/", "web:443")), tls=[tls("both.test", secret="cert")])
+    asking = structs.replace(both, metadata=structs.replace(both.metadata, annotations=PASSED))
+    explanation = why("both", asking)
+    assert explanation.acceptance is Acceptance.ACCEPTED
+    assert [each.why for each in explanation.units if str(each.field) == "spec.tls[0]"] == [
+        "TLS of host 'both.test' is passed through, so Secret 'cert' is not served"
+    ]
+    younger = ingress("younger", rule("mail.test", path("/x", "web:443")), tls=[tls("mail.test", secret="cert")])
+    [unit] = [each for each in why("younger", younger).units if str(each.field) == "spec.tls[0]"]
+    assert (unit.status, unit.senior) == (UnitStatus.SHADOWED, key("mail"))
+
+
+def test_annotations_of_passthrough_are_in_effect_or_close() -> None:
+    header = {**PASSED, "xds-ingress.dev/tls-passthrough-proxy-protocol": "v2"}
+    sent = ingress("sent", rule("sent.test", path("/", "web:443")), annotations=header)
+    odd = ingress("odd", rule("odd.test", path("/", "web:443")), annotations={f"{PREFIX}ssl-passthrough": "yes"})
+    asked, proxied = why("sent", sent).annotations
+    assert (asked.status, proxied.status) == (AnnotationStatus.IN_EFFECT, AnnotationStatus.IN_EFFECT)
+    assert asked.text.startswith("TLS connections of its hosts go undecrypted to the Service of their path /")
+    assert proxied.text == "the backend of TLS connections is sent a PROXY protocol header v2"
+    assert [each.status for each in why("odd", odd).annotations] == [AnnotationStatus.CLOSES]
+
+
+def test_the_overview_follows_passthrough() -> None:
+    built = pipeline(*OBJECTS, translate=OPTIONS, claim_classless=True)
+    overview = Overview(built.state_reader)
+    finish(overview.sweep())
+    before = {each.key.name: each for each in overview.summaries}
+    assert (before["idle"].units, before["idle"].without_endpoints) == (2, 2)
+    assert before["exact"].unserved == 1
+    feed(built, Applied(slice_of("idle", "10.0.0.2", ports=[443])))
+    feed(built, Applied(ingress("exact", rule("exact.test", path("/", "web:443")), annotations=PASSED)))
+    finish(overview.sweep())
+    after = {each.key.name: each for each in overview.summaries}
+    assert after["idle"].without_endpoints == 0
+    assert after["exact"].unserved == 0
+
+
+def test_a_senior_that_takes_the_host_is_seen_in_the_overview_of_the_junior() -> None:
+    built = pipeline(*OBJECTS, translate=OPTIONS, claim_classless=True)
+    overview = Overview(built.state_reader)
+    finish(overview.sweep())
+    senior = ingress(
+        "senior", rule("mail.test", path("/x", "web:443")), tls=[tls("mail.test", secret="cert")], created=1
+    )
+    feed(built, Applied(senior))
+    finish(overview.sweep())
+    [mail] = [each for each in overview.summaries if each.key.name == "mail"]
+    assert mail.units == 1

@@ -148,6 +148,22 @@ def test_other_listeners_change_while_a_port_is_busy(variant: Variant) -> None:
     assert held(client) == {"b": "1", "c": "1"}
 
 
+def test_the_last_rejection_names_busy_ports_of_earlier_ones() -> None:
+    world = World(lds={"busy": "1"})
+    client = follower(world, Variant.DELTA, busy=["busy"])
+    world.commit(lds={"bad": "1"})
+    nack(client, {"bad": "no filter chains specified"})
+    last = client.session.status().types[0].last_rejection
+    assert last
+    assert last.message.splitlines()[-1] == f"busy: {IN_USE}"
+    assert "bad: no filter chains specified" in last.message
+    world.commit(lds={"bad": None})
+    client.settle()
+    last = client.session.status().types[0].last_rejection
+    assert last
+    assert last.message == f"busy: {IN_USE}"
+
+
 @both
 def test_a_changed_listener_is_sent_at_once_and_its_attempts_end(variant: Variant) -> None:
     world = World(lds={"a": "1", "b": "1"})

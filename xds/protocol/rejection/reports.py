@@ -196,5 +196,10 @@ class RejectionReports:
             builds=tuple(sorted({str(session.build.build) for session in rejecting})),
             on_trial=bool(trials),
             good=next((good for good in goods if good is not None), None),
-            of_proxies=sum(session.is_subscribed(wanted) for session in sessions) if unbound else 0,
+            of_proxies=sum(_is_subscribed(session, wanted) for session in sessions) if unbound else 0,
         )
+
+
+def _is_subscribed(session: Session, resource: Resource) -> bool:
+    subscription = session.subscription(resource.type)
+    return subscription is not None and subscription.covers(resource.name)

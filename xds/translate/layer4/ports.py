@@ -77,7 +77,9 @@ class Layer4Ports:
     @property
     def sources(self) -> tuple[ObjectRef, ...]:
         """The ConfigMaps and Services with claims, ConfigMaps first."""
-        claims = (next(iter(each.values())) for each in self._claims.values())
+        claims = [
+            next(iter(each.values())) for each in self._claims.values() if each
+        ]  # between two steps one may be empty
         return tuple({claim.source: None for claim in sorted(claims, key=_rank_of_source)})
 
     def ports_of_service(self, service: Key) -> frozenset[PortKey]:
@@ -214,7 +216,7 @@ class Layer4Ports:
 
 def _problem(claim: Claim, reason: Reason, message: str, remedy: str) -> Problem:
     """The problem, whose message tells the item of an annotation."""
-    item = shown(claim.text) if claim.rank.is_of_service else ""
+    item = shown(claim.text) if claim.rank.is_of_service and claim.text else ""
     told = message if item in message else f"{item}: {message}"
     return Problem(claim.source, reason, told, remedy, claim.field)
 
