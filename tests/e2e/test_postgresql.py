@@ -24,6 +24,7 @@ pytestmark = [
     needs_a_user,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("postgresql"),
+    pytest.mark.timeout(300),  # a busy machine takes long to start processes
 ]
 
 SERVERS: Final = {"a": "127.0.4.1", "b": "127.0.4.2", "c": "127.0.4.3"}
