@@ -1,4 +1,4 @@
-"""Ports of TCP and UDP of a real Envoy: what a connection and a session of a client get, and which changes end them.
+"""Ports of TCP and UDP of a real Envoy: the treatment of connections and sessions, and the changes that end some.
 
 Covers: bytes and datagrams as they come, PROXY protocol, half-close, affinity, timeouts, limits, log, endpoints that
 come and go, changes of listeners and clusters. Excludes: ConfigMaps and annotations (tests/translate/layer4).
@@ -304,7 +304,7 @@ async def test_limits_of_a_service_count_connections_and_sessions(tmp_path: Path
 
 
 def keepalive_timers(port: int, *, is_peer: bool) -> list[float]:
-    """The seconds until a probe of each established connection of this port, or to this port, which awaits a probe.
+    """The seconds until the next probe, of each established connection from or to a port.
 
     Source: https://docs.kernel.org/networking/proc_net_tcp.html
     """

@@ -189,8 +189,9 @@ class Session:
         at = self._ordering.deadline()
         if self._retry_at == inf:
             return at
-        retry_at = self._type_streams[ResourceType.LISTENER].bind_retries.next_at
-        return min(retry_at, inf if at is None else at) if retry_at < inf else at
+        if not self._type_streams[ResourceType.LISTENER].bind_retries:
+            return at
+        return self._retry_at if at is None else min(self._retry_at, at)
 
     def receive(self, request: Request, now: float) -> list[Event]:
         """Take in a request, and return its meaning.

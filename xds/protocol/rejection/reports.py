@@ -116,8 +116,8 @@ class RejectionReports:
         blamed = build.last_good.blamed(event)
         reasons: Mapping[str, str] = {}
         if event.type is ResourceType.LISTENER:
-            unbound = [each for each in event.response.resources if each.name in rejection.unbound]
-            blamed += [each for each in unbound if each not in blamed and build.last_good.wants(each)]
+            further = rejection.unbound - {each.name for each in blamed}
+            blamed += [each for each in event.response.resources if each.name in further and build.wants(each)]
             reasons = listener_reasons(rejection.message, {name for name, _ in rejection.blamed})
         wanted = [(each.type, each.name, each.version) for each in blamed]
         sent = [(event.type, name, version) for name, version in rejection.blamed]
