@@ -1,4 +1,4 @@
-"""Ports of TCP and UDP of a real Envoy: what a connection and a session of a client get, and which changes end them.
+"""Ports of TCP and UDP of a real Envoy: the treatment of connections and sessions, and the changes that end some.
 
 Covers: bytes and datagrams as they come, PROXY protocol, half-close, affinity, timeouts, limits, log, endpoints that
 come and go, changes of listeners and clusters. Excludes: ConfigMaps and annotations (tests/translate/layer4).
@@ -196,6 +196,22 @@ async def test_connections_of_a_client_stay_with_an_endpoint_where_asked(tmp_pat
     assert max(len(each) for each in chosen[spread].values()) > 1
 
 
+async def test_the_client_of_a_received_header_stays_with_an_endpoint(tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        backends = [await stack.enter_async_context(tcp_backend(f"pg-{number}")) for number in range(4)]
+        ports = await stack.enter_async_context(layer4_site(tmp_path))
+        backend = raw_backend("pg", hashed=True)
+        behind = port_of(backend, decodes_proxy=True, keeps_client=True)
+        port = await ports.serve(backend, *(each.address for each in backends), port=behind)
+        chosen: dict[int, set[str]] = {}
+        for number in [*range(10)] * 3:
+            async with TcpClient(port) as client:
+                client.writer.write(f"PROXY TCP4 192.0.2.{number} 192.0.2.99 4711 9000\r\n".encode())
+                chosen.setdefault(number, set()).add(await client.line())
+    assert {len(each) for each in chosen.values()} == {1}
+    assert len(set().union(*chosen.values())) > 1
+
+
 async def test_long_datagrams_pass_both_ways(tmp_path: Path) -> None:
     backend = raw_backend("dns", Transport.UDP)
     async with udp_backend("dns") as dns, layer4_site(tmp_path) as ports:
@@ -288,7 +304,7 @@ async def test_limits_of_a_service_count_connections_and_sessions(tmp_path: Path
 
 
 def keepalive_timers(port: int, *, is_peer: bool) -> list[float]:
-    """The seconds until a probe of each established connection of this port, or to this port, which awaits a probe.
+    """The seconds until the next probe, of each established connection from or to a port.
 
     Source: https://docs.kernel.org/networking/proc_net_tcp.html
     """
