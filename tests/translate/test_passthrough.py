@@ -332,6 +332,14 @@ def test_the_lists_of_the_annotation_and_of_the_root_both_hold() -> None:
     assert given.traffic.tls.sources == {HOST: Sources(("10.1.0.0/16", "192.0.2.7/32"), ("10.1.1.0/24",))}
 
 
+def test_lists_that_are_too_long_for_the_listener_close_the_hosts_that_are_too_many() -> None:
+    networks = ",".join(f"10.{each // 128}.{each % 128 * 2}.0/24" for each in range(8_000))
+    rules = [rule(f"{name}.test", path("/")) for name in "abc"]
+    given = world(passing(*rules, annotations=annotated(allowlist_source_range=networks)))
+    assert (set(passed(given)), given.traffic.tls.closed) == ({"a.test", "b.test"}, ("c.test",))
+    assert "more than 20,000 networks" in given.problem("PassthroughClosed").message
+
+
 @pytest.mark.parametrize("name", ["allowlist_source_range", "whitelist_source_range", "denylist_source_range"])
 @pytest.mark.parametrize("text", ["everybody", "10.0.0.0/8,x"])
 def test_a_list_that_can_not_be_read_closes_the_host(name: str, text: str) -> None:
