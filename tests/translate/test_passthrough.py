@@ -211,6 +211,14 @@ def test_the_root_of_an_older_ingress_of_the_namespace_gets_the_connections() ->
     assert passed(given) == {HOST: "app:80"}
 
 
+def test_a_root_that_another_ingress_of_the_namespace_takes_is_followed() -> None:
+    given = world(passing())
+    given.add(ingress("old", rule(HOST, path("/", "app")), created=0))
+    assert passed(given) == {HOST: "app:80"}
+    given.add(ingress("old", rule(HOST, exact("/", "app")), created=0))
+    assert passed(given) == {HOST: "web:443"}
+
+
 def test_another_namespace_never_passes_through_the_tls_of_an_older_host() -> None:
     older = ingress("old", rule(HOST, path("/app", "app")), created=0)
     given = world(older, passing(ns="other"), default_tls_secret="default")
