@@ -1,4 +1,4 @@
-"""Values of layer 4: what follows from a port in the objects of a release, and what does not."""
+"""Values of layer 4: the consequences of a port in the objects of a release."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -14,6 +14,7 @@ import pytest
 from tests.support.debug_server import shop
 from tests.support.objects import (
     certificate,
+    config_map,
     ingress,
     ingress_class,
     manifest,
@@ -88,7 +89,8 @@ def test_json_output(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert problems[1]["object"] == {"kind": "Ingress", "namespace": "default", "name": "shop"}
     assert (problems[0]["column"], problems[0]["end_column"]) == (5, None)
     assert document["summary"] == {
-        "files": 2, "objects": 5, "ingresses": 2, "other_ingresses": 0, "errors": 2, "warnings": 1, "ignored": 0
+        "files": 2, "objects": 5, "ingresses": 2, "ports": 0, "other_ingresses": 0,
+        "errors": 2, "warnings": 1, "ignored": 0,
     }  # fmt: skip
 
 
@@ -238,3 +240,16 @@ def test_an_object_of_two_sources_is_an_error_with_both_places(
 def test_a_file_that_two_sources_name_is_read_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, "a.yaml", service("a"), slice_of("a", "10.0.0.1"), shop("a"))
     assert linted(capfd, str(tmp_path), f"{tmp_path}/./a.yaml", code=0) == ""
+
+
+def test_ports_alone_are_checked_with_the_place_of_the_entry(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ports = config_map("tcp", ns="edge", **{"9000": "default/web:80", "9001": "default/gone:1"})
+    write(tmp_path, "ports.yaml", ports, service("web"))
+    flag = "--tcp-services-configmap=edge/tcp"
+    assert run(["lint", str(tmp_path), flag, "--ignore", "BackendNotFound"]) == 0
+    figures = "2 objects in 1 file: 0 Ingresses and 2 ports checked; 0 errors, 0 warnings, 1 ignored"
+    assert capfd.readouterr().err == f"xds: {figures}\n"
+    out = linted(capfd, str(tmp_path), flag, code=1)
+    assert "ConfigMap edge/tcp data[9001]: Service 'default/gone' doesn't exist" in out
+    assert run(["lint", str(tmp_path)]) == 3
+    assert "nothing was checked: 2 objects, and no Ingress, in the input" in capfd.readouterr().err

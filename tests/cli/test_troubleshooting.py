@@ -43,6 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "objects" / "secrets.yaml").write_text(yaml.safe_dump_all([encoded(manifest(each)) for each in SECRETS]))
     listen, admin = f"unix:{folder}/ads", f"127.0.0.1:{free_port()}"
     flags = ["--from", str(folder / "objects"), "--listen", listen, "--admin", admin, "--ui", "off"]
+    flags += ["--tcp-services-configmap", "edge/tcp"]
     with (folder / "serve.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "xds", "serve", *flags], stdout=log, stderr=log)
     try:

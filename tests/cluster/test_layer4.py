@@ -7,6 +7,7 @@ Excludes: each form of a bad entry (tests/translate/layer4), and each protocol (
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -192,8 +193,14 @@ async def test_ports_follow_config_maps_and_services_with_least_rights(
         await until_answer(proxy, 9001, lambda name: name.startswith(NAME))
         await until_event(edge, "ConfigMap", TCP, "Resolved")
 
+        stack.enter_context(socket.create_server((proxy, 9002), backlog=1))
+        await cluster.apply(ports(edge, TCP, {"9000": to, "9001": to, "9002": to}))
+        await until_event(edge, "ConfigMap", TCP, "RejectedByProxy")
+        assert (await answer(proxy, 9000)).startswith(NAME)
+        assert "cannot bind" in await cluster.kubectl("describe", "configmap", TCP, "-n", edge)
+
         await cluster.apply(exposing(namespace, "9100=tcp:http, 9200=tcp:http, 9000=tcp:80"))
-        await until_listeners(replica, "tcp/9000", "tcp/9001", "tcp/9100")
+        await until_listeners(replica, "tcp/9000", "tcp/9001", "tcp/9002", "tcp/9100")
         await until_answer(proxy, 9100, lambda name: name.startswith(NAME))
         await until_event(namespace, "Service", "own", "PortNotExposed")
 

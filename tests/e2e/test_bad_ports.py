@@ -29,6 +29,7 @@ pytestmark = [
     needs("nsd"),
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("bad-ports"),
+    pytest.mark.timeout(300),  # a busy machine takes long to start processes
 ]
 
 ADDRESS: Final = "127.0.7.1"
@@ -175,7 +176,7 @@ async def ports(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ports
         Pods(world, "only", BACKEND).write(ADDRESS)
         for transport in Transport:
             world.expose(transport, {GOOD: ENTRY})
-        await stack.enter_async_context(running(world))
+        await stack.enter_async_context(running(world, sotw=True))
         await world.is_listening(*LISTENERS)
         (client,) = await stack.enter_async_context(dns_clients(1, GOOD))
         reader, writer = await asyncio.open_connection("127.0.0.1", GOOD)

@@ -1,7 +1,7 @@
 """Ports that a real Envoy cannot bind, among ports that it can: the others answer, each busy one is a problem of its
 entry, and serves as soon as it is free, without a restart.
 
-Covers TCP and UDP, Envoy's admin port, and a bad listener beside busy ports. Excludes the counts of several proxies
+Covers TCP and UDP, Envoy's admin port, and bad listeners beside busy ports. Excludes the counts of several proxies
 (tests/protocol/rejection/test_bind_retries.py): Envoys of one machine share ports.
 """
 
@@ -25,6 +25,7 @@ from xds.kube.objects import KubeObject
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, resource
+from xds.snapshot.store import ResourceKey
 from xds.traffic.layer4 import Transport
 from xds.translate.layer4.options import Layer4Options
 from xds.translate.options import TranslateOptions
@@ -32,6 +33,9 @@ from xds.translate.options import TranslateOptions
 pytestmark = needs_envoy
 
 MAPS: Final = {transport: Key("default", f"{transport}-services") for transport in Transport}
+
+BAD: Final = {"dup": "has duplicate address", "bare": "no filter chains specified"}
+"""Listeners with a fault of their own, and Envoy's words for it."""
 
 RETRY_SECONDS: Final = 0.5
 
@@ -111,13 +115,16 @@ async def asked(port: int) -> bytes:
             return await reader.readline()
 
 
-def without_chains(name: str, port: int) -> Resource:
-    """A listener that Envoy rejects."""
-    body: Any = codec.upb(codec.decode(LDS.message, b""))
-    body.name = name
-    body.address.socket_address.address = "127.0.0.1"
-    body.address.socket_address.port_value = port
-    return resource(LDS, name, body.SerializeToString(deterministic=True))
+def bad(plane: Plane, ports: Ports) -> dict[ResourceKey, Resource]:
+    """Listeners that Envoy rejects: at an address that another listener has, and without filter chains."""
+    body: Any = codec.upb(codec.decode(LDS.message, plane.pipeline.store.resources(LDS)[f"tcp/{ports.good}"].body))
+    body.name = "dup"
+    dup = body.SerializeToString(deterministic=True)
+    body.name = "bare"
+    body.address.socket_address.port_value = free_port()
+    body.ClearField("filter_chains")
+    bare = body.SerializeToString(deterministic=True)
+    return {(LDS, "bare"): resource(LDS, "bare", bare), (LDS, "dup"): resource(LDS, "dup", dup)}
 
 
 @contextlib.asynccontextmanager
@@ -142,9 +149,12 @@ async def test_busy_ports_serve_when_they_are_free_and_harm_no_other(
 ) -> None:
     async with fleet(tmp_path, backend, sotw=sotw) as (plane, envoy):
         plane.apply(*entries(ports, envoy.admin))
-        plane.commit({(LDS, "bad"): without_chains("bad", free_port())})
+        bare, dup = bad(plane, ports).items()
+        plane.commit(dict([bare]))
         unbound = {f"tcp/{ports.tcp}", f"tcp/{envoy.admin}", f"udp/{ports.udp}"}
-        await until(lambda: rejected(plane) == {*unbound, "bad"})
+        await until(lambda: rejected(plane) == {*unbound, "bare"})
+        plane.commit(dict([dup]))  # of two listeners at an address the first one stays
+        await until(lambda: rejected(plane) == {*unbound, *BAD})
         problems = await told(plane)
         for name in unbound:
             transport, _, number = name.partition("/")
@@ -152,24 +162,26 @@ async def test_busy_ports_serve_when_they_are_free_and_harm_no_other(
             assert problem.object == ObjectRef("ConfigMap", "default", f"{transport}-services")
             assert str(problem.field) == f"data[{number}]"
             assert f"Listener {name} cannot bind on 1 of 1 proxies" in problem.message
-            assert "no filter chains" not in problem.message
-        assert problems["bad"].object == ObjectRef("Listener", "", "bad")
-        assert "no filter chains" in problems["bad"].message
-        assert plane.last_good.names_on_trial(LDS) == {"bad"}
+        for name, reason in BAD.items():
+            assert problems[name].object == ObjectRef("Listener", "", name)
+            assert [each for each in (*BAD.values(), "cannot bind") if each in problems[name].message] == [reason]
+        assert plane.last_good.names_on_trial(LDS) == BAD.keys()
 
         reader, writer = await asyncio.open_connection("127.0.0.1", ports.good)
         nacks = plane.metrics.streams.nacks.counts[LDS]
         await until(lambda: plane.metrics.streams.nacks.counts[LDS] >= nacks + 2)
         assert await asked(ports.good) == b"hello\n"
+        (status,) = types(plane)
+        assert all(each in status.last_rejection.message for each in ("duplicate address", *unbound))
 
         ports.busy_tcp.close()
-        await until(lambda: rejected(plane) == {*unbound, "bad"} - {f"tcp/{ports.tcp}"})
+        await until(lambda: rejected(plane) == {*unbound, *BAD} - {f"tcp/{ports.tcp}"})
         assert await asked(ports.tcp) == b"hello\n"
         assert f"tcp/{ports.tcp}" not in await told(plane)
         ports.busy_udp.close()
-        await until(lambda: rejected(plane) == {f"tcp/{envoy.admin}", "bad"})
+        await until(lambda: rejected(plane) == {f"tcp/{envoy.admin}", *BAD})
         plane.apply(*entries(ports))
-        await until(lambda: rejected(plane) == {"bad"})
+        await until(lambda: rejected(plane) == BAD.keys())
 
         with contextlib.closing(writer):
             writer.write(b"held\n")

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.ads_client import CDS, ECDS, EDS, LDS, RDS, SDS
 from tests.support.objects import certificate, config_map, ingress, path, rule, secret, service, slice_of, tls
@@ -245,11 +246,14 @@ async def test_a_port_that_stays_in_use_slows_no_proxy_down(layer4: Plane, monke
     monkeypatch.setattr("xds.protocol.rejection.bind_retries.BIND_RETRY_SECONDS", 0.01)
     client = layer4.delta()
     await client.subscribe(LDS)
-    for _ in range(5):
-        await client.nack(await client.receive(), IN_USE.format("tcp/9000"))
-    await until(lambda: layer4.metrics.streams.nacks.counts[LDS] == 5)
+    with capture_logs() as logs:
+        for _ in range(5):
+            await client.nack(await client.receive(), IN_USE.format("tcp/9000"))
+        await until(lambda: layer4.metrics.streams.nacks.counts[LDS] == 5)
     (stream,) = layer4.ads._streams
     assert stream.excess_nacks == 1
+    (line,) = (each for each in logs if each["event"] == "proxy_rejected")
+    assert "Free the port" in line["remedy"]
 
 
 async def test_a_rejected_cluster_of_layer_4_is_a_problem_of_its_source(layer4: Plane) -> None:

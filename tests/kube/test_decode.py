@@ -85,6 +85,13 @@ def test_a_config_map_has_its_data_and_no_annotations() -> None:
     assert found(document("ConfigMap", data=None)) == ConfigMap(Metadata("web", "default"), {})
 
 
+def test_keys_of_a_config_map_may_be_numbers() -> None:
+    """As kubectl reads them: the examples of ingress-nginx write ports without quotes."""
+    result = found(document("ConfigMap", data={9000: "ns/web:80", "9001": "ns/web:81"}))
+    assert result == ConfigMap(Metadata("web", "default"), {"9000": "ns/web:80", "9001": "ns/web:81"})
+    assert problem(document("ConfigMap", data={True: "a"})).reason == "InvalidObject"
+
+
 def test_a_config_map_that_is_too_large_has_a_fault_in_place_of_content() -> None:
     fits = {"key": "x" * (MAX_CONFIG_MAP_BYTES - 3)}
     result = found(document("ConfigMap", data=fits))

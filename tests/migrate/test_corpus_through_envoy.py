@@ -36,7 +36,7 @@ from xds.translate.options import TranslateOptions
 pytestmark = [needs_envoy, pytest.mark.timeout(240)]  # some 200 requests: 5 s on an idle machine, minutes on a busy one
 
 EXPECTED: Final = expectations()
-OPTIONS: Final = TranslateOptions(is_compatible=True, has_authz=True)
+OPTIONS: Final = TranslateOptions(is_compatible=True, has_authz=True, passes_tls=True)
 AT_ONCE: Final = 8
 
 _CA: Final = re.compile(r"( ca[.]crt: )\S+")

@@ -44,6 +44,8 @@ def entries(*documents: dict[str, Any], tcp: dict[str, str] | None = None, **wis
         ("9000", "db/pg:5432::proxy", "exact", []),
         ("9000", "db/pg:5432:PROXY:PROXY", "exact", ["proxy-header-names-balancer"]),
         ("9000", "db/pg:5432:BAD", "exact", []),
+        ("9000", "db/pg:5432::PROXY_V2", "approximate", []),
+        ("9000", "db/pg:5432: PROXY", "approximate", []),
         ("9000", "db/pg:5432:PROXY:PROXY:x", "refused", []),
         ("9000", "db/pg:80", "exact", []),
         ("9000", "db/gone:80", "exact", []),

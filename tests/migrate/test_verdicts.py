@@ -218,6 +218,13 @@ def test_a_canary_with_a_protection_is_refused() -> None:
         ("enable-modsecurity", "true", "refused"),
         ("enable-modsecurity", "false", "exact"),
         ("allow-cross-namespace-resources", "true", "exact"),
+        ("proxy-stream-timeout", "600s", "exact"),
+        ("proxy-stream-timeout", "1h", "approximate"),
+        ("proxy-stream-timeout", "soon", "approximate"),
+        ("proxy-stream-next-upstream", "false", "exact"),
+        ("proxy-stream-responses", "1", "exact"),
+        ("proxy-stream-responses", "5", "refused"),
+        ("disable-stream-access-log", "true", "exact"),
     ],
 )
 def test_verdict_of_a_key(key: str, value: str, expected: str) -> None:

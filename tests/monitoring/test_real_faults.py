@@ -36,6 +36,7 @@ from tests.support.monitored import NAMESPACE, Monitored, monitored
 from tests.support.panels import filled, queries
 from tests.support.prometheus import metric_names
 from tests.support.rejecting_client import rejecting_client
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 pytestmark = [
     pytest.mark.monitoring,
@@ -119,7 +120,9 @@ async def outcomes(running: Monitored) -> dict[str, asyncio.Task[None]]:
     """All faults at once, as most of their time is waits; the silent proxy's begins before the tour's end."""
     begun = {"silence": asyncio.create_task(silence(running))}
     await asyncio.to_thread(running.demo.wait_for, STAYS_UP)
-    replace(running.demo.manifests / "ports.yaml", exposed_ports())
+    port = free_port()
+    replace(running.demo.manifests / "ports.yaml", exposed_ports(tcp=port, udp=free_port()))
+    await connect(port)
     begun |= {each.__name__: asyncio.create_task(each(running)) for each in (certificate, rejection, errors, leader)}
     begun["source"] = asyncio.create_task(_after(begun["certificate"], source(running)))
     return begun
@@ -195,12 +198,24 @@ def tls_secret(begins: datetime.timedelta, ends: datetime.timedelta) -> str:
     )
 
 
-def exposed_ports() -> str:
-    """A Service with a port of TCP and one of UDP, for the metrics of such ports."""
+def exposed_ports(*, tcp: int, udp: int) -> str:
+    """A Service without endpoints, with a port of TCP and one of UDP, for the metrics of such ports."""
     ports = [{"name": each.lower(), "port": 53, "protocol": each} for each in ("TCP", "UDP")]
-    claims = f"{free_port()}=tcp:tcp, {free_port()}=udp:udp"
+    claims = f"{tcp}=tcp:tcp, {udp}=udp:udp"
     metadata = {"name": "ports", "annotations": {"xds-ingress.dev/expose": claims}}
     return yaml.safe_dump({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}})
+
+
+async def connect(port: int) -> None:
+    """A connection to a port, as soon as Envoy has it; to the end, since Envoy counts then."""
+    async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+        while True:
+            with contextlib.suppress(ConnectionRefusedError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                await reader.read()
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
 
 
 def replace(file: Path, text: str) -> None:

@@ -15,7 +15,7 @@ import yaml
 from tests.support.envoy import Envoy, free_port, running_envoy
 from tests.support.objects import endpoint, manifest, service, slice_of
 from tests.support.release import TODAY
-from tests.support.rolling import is_ready
+from tests.support.rolling import START_LIMIT_SECONDS, is_ready
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.api.v1 import debug_pb2 as pb
 from xds.api.v1 import debug_pb2_grpc
@@ -37,6 +37,8 @@ class Exposed:
         folder: Its folder `manifests` holds the objects.
         listen: The address for xDS, also of later processes.
         admin: The address of the admin port.
+        http_port: Of Envoy.
+        https_port: Of Envoy.
         arguments: Further flags of `xds serve`.
         envoy: The proxy.
     """
@@ -44,6 +46,8 @@ class Exposed:
     folder: Path
     listen: str
     admin: str
+    http_port: int
+    https_port: int
     arguments: tuple[str, ...]
     envoy: Envoy = field(init=False)
     _process: asyncio.subprocess.Process | None = None
@@ -70,10 +74,11 @@ class Exposed:
         """Start `xds serve`, until it is ready."""
         self._process = await TODAY.start(
             *("serve", "--from", str(self.folder / "manifests"), "--listen", self.listen, "--admin", self.admin),
+            *("--http-port", str(self.http_port), "--https-port", str(self.https_port)),
             *("--listener-address", "127.0.0.1", "--ui", "off", *self.arguments),
             log=self.folder / "serve.log",
         )
-        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+        async with asyncio.timeout(START_LIMIT_SECONDS):
             while not await is_ready(self.admin):
                 assert self._process.returncode is None, self.log
                 await asyncio.sleep(0.01)
@@ -181,8 +186,7 @@ def _ending(address: str) -> Endpoint:
 async def exposed(folder: Path, *arguments: str) -> AsyncIterator[Exposed]:
     """A control plane with `FLAGS` and further ones, that `run` starts."""
     listen, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    ports = ("--http-port", str(free_port()), "--https-port", str(free_port()))
-    world = Exposed(folder, listen, admin, (*FLAGS, *ports, *arguments))
+    world = Exposed(folder, listen, admin, free_port(), free_port(), (*FLAGS, *arguments))
     (folder / "manifests").mkdir()
     try:
         yield world
@@ -196,6 +200,6 @@ async def running(world: Exposed, *, sotw: bool = False) -> AsyncIterator[Envoy]
     await world.start()
     async with running_envoy(world.listen, world.folder, sotw=sotw) as envoy:
         world.envoy = envoy
-        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+        async with asyncio.timeout(START_LIMIT_SECONDS):
             await envoy.until_ready()
         yield envoy

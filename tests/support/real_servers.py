@@ -1,4 +1,4 @@
-"""Servers that people run, and their clients, from Debian's packages: PostgreSQL, NSD and Mosquitto.
+"""Servers that people run, and their clients, from Debian's packages: PostgreSQL, NSD, Mosquitto and OpenSSH.
 
 A server listens on an address of its own with the port of the others, as the Pods of a Service do, and answers with
 its name.
@@ -7,20 +7,27 @@ its name.
 import asyncio
 import contextlib
 import os
+import pwd
 import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
+from tests.support.authority import Issued
 from tests.support.debian import libraries, program
 
 USER: Final = "test"
 """Of PostgreSQL, without a password."""
 
-_UNPRIVILEGED: Final = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
-"""PostgreSQL does not run as root: in a namespace of its own, root is another user."""
+NOBODY: Final = 65534
+
+_UNPRIVILEGED: Final = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}")
+"""PostgreSQL does not run as root, and OpenSSH wants a user of its own then: in a namespace, root is another user."""
 
 BIG_BYTES: Final = 3000
 """Text in NSD's answer about `big.test`: more than a datagram of 1,500 bytes, less than EDNS' usual 4,096."""
@@ -58,6 +65,17 @@ zone:
   zonefile: test.zone
 """
 
+_SSHD: Final = """\
+ListenAddress {address}:{port}
+HostKey {folder}/host
+AuthorizedKeysFile {folder}/user.pub
+StrictModes no
+UsePAM no
+PidFile none
+Subsystem sftp internal-sftp
+ForceCommand internal-sftp
+"""
+
 
 @dataclass(slots=True)
 class Server:
@@ -85,6 +103,14 @@ class Result:
     code: int
     out: str
     err: str
+
+
+needs_a_user = pytest.mark.skipif(
+    os.geteuid() == 0
+    and subprocess.run([*_UNPRIVILEGED, "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0,
+    reason="no user namespaces here, in which root is another user",
+)
+"""For tests with PostgreSQL or OpenSSH."""
 
 
 async def run(name: str, *arguments: str) -> Result:
@@ -143,12 +169,37 @@ async def nsd(folder: Path, name: str, address: str, port: int) -> AsyncIterator
 
 
 @contextlib.asynccontextmanager
-async def mosquitto(folder: Path, name: str, address: str, port: int) -> AsyncIterator[Server]:
-    """A broker of MQTT, which keeps nothing."""
+async def mosquitto(
+    folder: Path, name: str, address: str, port: int, issued: Issued | None = None
+) -> AsyncIterator[Server]:
+    """A broker of MQTT, which keeps nothing; with a certificate, over TLS alone."""
     config, log = folder / f"{name}.conf", folder / f"{name}.log"
-    config.write_text(f"listener {port} {address}\nallow_anonymous true\npersistence false\n")
+    lines = [f"listener {port} {address}", "allow_anonymous true", "persistence false", "user root"]
+    if issued:
+        for part, content in (("certfile", issued.certificate), ("keyfile", issued.private_key)):
+            (folder / f"{name}.{part}").write_bytes(content)
+            lines.append(f"{part} {folder}/{name}.{part}")
+    config.write_text("\n".join(lines) + "\n")
     async with _process(log, program("mosquitto"), "-c", str(config)) as process:
         yield await _answering(Server(name, process), address, port, log)
+
+
+@contextlib.asynccontextmanager
+async def openssh(folder: Path, name: str, address: str, port: int) -> AsyncIterator[Server]:
+    """A server of SFTP for one user, whose key is the folder's file `user`. Servers of a folder share a key."""
+    for key in ("host", "user"):
+        if not (folder / key).exists():
+            made = await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key))
+            assert made.code == 0, made
+    config, log = folder / f"{name}.conf", folder / f"{name}.log"
+    config.write_text(_SSHD.format(address=address, port=port, folder=folder))
+    async with _process(log, *_as_user(), program("sshd"), "-D", "-e", "-f", str(config)) as process:
+        yield await _answering(Server(name, process), address, port, log)
+
+
+def ssh_user() -> str:
+    """The user of `openssh`: a process that isn't root's lets its own user in alone."""
+    return pwd.getpwuid(os.geteuid() or NOBODY).pw_name
 
 
 def _as_user() -> tuple[str, ...]:

@@ -127,3 +127,41 @@ def test_slices_that_overtake_the_routes_keep_their_endpoints() -> None:
     published = Backend(BackendKey("default", "web", 80), "old", BackendProtocol.HTTP1, target_port=8080)
     (zone,) = localities(published, [slice_of("web", "10.0.0.1", ports=["new:8080"])])
     assert [each.address for each in zone.endpoints] == ["10.0.0.1"]
+
+
+# Ports of UDP
+
+
+def udp(name: str, number: int) -> dict[str, Any]:
+    return {"name": name, "port": number, "protocol": "UDP"}
+
+
+def dns(port_name: str, target_port: int | None = None) -> Backend:
+    key = BackendKey("default", "dns", 53, is_udp=True)
+    return Backend(key, port_name, BackendProtocol.UDP, target_port=target_port)
+
+
+@pytest.mark.parametrize(
+    ("backend", "slice_ports", "found"),
+    [
+        (dns("dns"), ["dns:1053", udp("dns", 2053)], [2053]),
+        (dns("dns"), ["dns:1053"], []),
+        (dns("new"), ["dns-tcp:1053", udp("old", 2053)], [2053]),
+        (dns("new", 9999), [udp("old", 2053)], []),
+        (dns(""), [{"port": 2053, "protocol": "UDP"}], [2053]),
+        (dns(""), [1053], []),
+    ],
+)
+def test_a_backend_of_udp_has_endpoints_of_udp_alone(
+    backend: Backend, slice_ports: list[Port], found: list[int]
+) -> None:
+    zones = localities(backend, [slice_of("dns", "10.0.0.1", ports=slice_ports)])
+    assert [each.port for zone in zones for each in zone.endpoints] == found
+
+
+def test_a_missing_port_of_udp_is_told_as_such() -> None:
+    problems: list[Problem] = []
+    localities(dns("dns"), [slice_of("dns", "10.0.0.1", ports=["dns:1053"])], problems)
+    (problem,) = problems
+    assert problem.reason is Reason.ENDPOINT_PORT_MISSING
+    assert "no EndpointSlice has a UDP port like it" in problem.message

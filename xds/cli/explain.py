@@ -54,6 +54,7 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
         "xds explain http://10.0.0.1/ -H 'Host: shop.example.com' --method POST",
         "xds explain shop.localhost/ --from k8s/demo",
         "xds explain tcp://db.example.com:5432",
+        "xds explain tls://mail.example.com --source 203.0.113.7",
     ],
 )
 @argument("url")
@@ -94,7 +95,8 @@ def explain(
     The SNI is the URL's host, as with curl, and the path is sent as typed. The port of the URL counts for the Host
     header only. With --from, no server is needed; then give the flags of `xds serve` that influence the answer.
 
-    tcp://HOST:PORT and udp://HOST:PORT explain the end of connections, or of datagrams, to a port that proxies bind.
+    tcp://HOST:PORT and udp://HOST:PORT explain the end of connections, or of datagrams, to a port that proxies bind;
+    tls://HOST explains the choice by SNI on the port of HTTPS.
 
     With --exit-code, the exit code is 0 for a status below 400: a backend answers, Envoy redirects, or an annotation
     has a fixed answer. It is 1 for every other status, such as 404 and 503, and for a closed or refused connection.
@@ -117,7 +119,7 @@ def answers(response: pb.ExplainResponse) -> bool:
 def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse:
     try:
         is_plain = asked.method == "GET" and not asked.headers
-        if about := layer4_question(asked.url, is_plain=is_plain):
+        if about := layer4_question(asked.url, asked.source, is_plain=is_plain):
             return connection_response(explain_connection(connection_facts(pipeline.state_reader, about)))
         headers = [(each.name, each.value) for each in asked.headers]
         request = question(asked.url, asked.method, headers, asked.source)

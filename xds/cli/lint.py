@@ -91,7 +91,7 @@ def lint(
     """Print the problems of manifests, with file, line and column.
 
     SOURCE is a file, a folder, or - for standard input; all sources together are one set of objects. The exit code is 1
-    if there is a problem, even a warning, and 3 if no Ingress was checked.
+    if there is a problem, even a warning, and 3 if neither an Ingress nor a port was checked.
     """
     if labels and gateway is None:
         raise click.UsageError("--push-label is for --push, which is missing")
@@ -103,7 +103,7 @@ def lint(
     _write(found, summary, output, reading.texts, sources[0])
     if gateway is not None and (cause := push(gateway, dict(labels), (each.problem.reason for each in found))):
         warn(f"the figures did not reach the Pushgateway at {gateway}: {cause}; the exit code is that of lint")
-    if found or summary.ingresses or allow_empty:
+    if found or summary.any_checked or allow_empty:
         if output != "json":
             warn(str(summary))
         if summary.others:

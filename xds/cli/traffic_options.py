@@ -180,7 +180,8 @@ _OPTIONS = (
         "--access-log",
         type=click.Choice([str(each) for each in AccessLogFormat]),
         default=str(_DEFAULTS.access_log),
-        help="The form of Envoy's access log on standard output: a line of JSON or of text for each request, or none.",
+        help="The form of Envoy's access log on standard output: a line of JSON or of text for each request, and for "
+        "each connection of layer 4, or none.",
     ),
     option(
         "--access-log-field",
@@ -193,7 +194,8 @@ _OPTIONS = (
     option(
         "--traffic-metrics/--no-traffic-metrics",
         default=_DEFAULTS.traffic_metrics,
-        help="Whether Envoy counts requests, bytes and durations by Ingress, among its own metrics.",
+        help="Whether Envoy counts requests, bytes and durations by Ingress, and connections of layer 4 by Service, "
+        "among its own metrics.",
     ),
     option(
         "--otlp",

@@ -17,6 +17,7 @@ from xds.traffic.policy import Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Verdict
 from xds.translate.nginx.asked_backends import NO_BACKENDS
+from xds.translate.nginx.passthrough_wish import PassthroughWish
 from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths
 from xds.translate.nginx.registry import ANNOTATIONS
 from xds.translate.own import registry as own_registry
@@ -63,14 +64,30 @@ class AnnotationOutcome:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """All that the annotations of an Ingress ask for."""
+
+    policy: IngressPolicy
+    passthrough: PassthroughWish | None
+
+    @property
+    def effective(self) -> "_Asked":
+        return _Asked(_effective(self.policy), self.passthrough)
+
+
 def annotation_outcomes(
-    ingress: Ingress, policy_of: Callable[[Ingress], IngressPolicy], problems: Iterable[Problem]
+    ingress: Ingress,
+    policy_of: Callable[[Ingress], IngressPolicy],
+    passthrough_of: Callable[[Ingress], PassthroughWish | None],
+    problems: Iterable[Problem],
 ) -> tuple[AnnotationOutcome, ...]:
     """The outcome of each annotation with the prefix of ingress-nginx or our own, by name.
 
     Args:
         ingress: The Ingress, which is served here.
         policy_of: The policy of an Ingress.
+        passthrough_of: The wish of an Ingress for TLS passthrough.
         problems: Of the Ingress.
     """
     written = {name: text for name, text in ingress.annotations.items() if name.startswith((PREFIX, OWN_PREFIX))}
@@ -79,12 +96,18 @@ def annotation_outcomes(
     # Unknown names, of which an Ingress may have thousands, change nothing; without them, comparisons stay cheap.
     known = {name: text for name, text in written.items() if name in _KNOWN}
 
-    def without(name: str) -> IngressPolicy:
-        return policy_of(_annotated(ingress, {each: text for each, text in known.items() if each != name}))
+    def asked(annotations: dict[str, str]) -> _Asked:
+        annotated = _annotated(ingress, annotations)
+        return _Asked(policy_of(annotated), passthrough_of(annotated))
 
-    policy, complaints = policy_of(_annotated(ingress, known)), by_annotation(problems)
+    def without(name: str) -> _Asked:
+        return asked({each: text for each, text in known.items() if each != name})
+
+    everything, complaints = asked(known), by_annotation(problems)
     return tuple(
-        _outcome(name, written[name], policy, without(name) if name in _KNOWN else policy, complaints.get(name, ()))
+        _outcome(
+            name, written[name], everything, without(name) if name in _KNOWN else everything, complaints.get(name, ())
+        )
         for name in sorted(written)
     )
 
@@ -93,25 +116,25 @@ def _annotated(ingress: Ingress, annotations: dict[str, str]) -> Ingress:
     return msgspec.structs.replace(ingress, metadata=msgspec.structs.replace(ingress.metadata, annotations=annotations))
 
 
-def _outcome(
-    name: str, value: str, policy: IngressPolicy, without: IngressPolicy, problems: Iterable[Problem]
-) -> AnnotationOutcome:
+def _outcome(name: str, value: str, asked: _Asked, without: _Asked, problems: Iterable[Problem]) -> AnnotationOutcome:
     """The outcome of an annotation.
 
     Args:
         name: In full.
         value: As written.
-        policy: Of the Ingress.
-        without: Of the Ingress without the annotation.
+        asked: By the Ingress.
+        without: By the Ingress without the annotation.
         problems: Of the annotation.
     """
+    policy, wish = asked.policy, asked.passthrough
     complaint = "; ".join(each.message for each in problems)
     annotation = _KNOWN.get(name)
-    if isinstance(policy, ClosedPaths) and name in policy.annotations:
+    closes = wish is not None and wish.annotation == name and not wish.is_valid
+    if closes or (isinstance(policy, ClosedPaths) and name in policy.annotations):
         return AnnotationOutcome(name, value, AnnotationStatus.CLOSES, complaint)
     is_used = all(each.reason is not Reason.ANNOTATION_BACKEND_UNUSABLE for each in problems)
-    if annotation and is_used and _effective(policy) != _effective(without):
-        text = complaint or _effect(annotation, policy, without)
+    if annotation and is_used and asked.effective != without.effective:
+        text = complaint or _effect(annotation, asked, without)
         return AnnotationOutcome(name, value, AnnotationStatus.IN_EFFECT, text)
     if complaint:
         return AnnotationOutcome(name, value, AnnotationStatus.NOT_USED, complaint)
@@ -136,12 +159,20 @@ def _effective(policy: IngressPolicy) -> IngressPolicy:
     return replace(policy, policy=met, upstream=DEFAULT_UPSTREAM, tls_upstream=None, asked_backends=NO_BACKENDS)
 
 
-def _effect(annotation: AnyAnnotation, policy: IngressPolicy, without: IngressPolicy) -> str:
-    before = set(_words(without))
-    parts = [each for each in _words(policy) if each not in before]
+def _effect(annotation: AnyAnnotation, asked: _Asked, without: _Asked) -> str:
+    before = set(_all_words(without))
+    parts = [each for each in _all_words(asked) if each not in before]
     if annotation.verdict is Verdict.APPROXIMATE and annotation.note:
         parts.append(f"differs from ingress-nginx: {annotation.note}")
     return "; ".join(parts)
+
+
+def _all_words(asked: _Asked) -> Iterator[str]:
+    if (wish := asked.passthrough) and wish.is_valid:
+        yield "TLS connections of its hosts go undecrypted to the Service of their path /"
+        if wish.proxy_header:
+            yield f"the backend of TLS connections is sent a PROXY protocol header {wish.proxy_header}"
+    yield from _words(asked.policy)
 
 
 def _words(policy: IngressPolicy) -> Iterator[str]:

@@ -35,7 +35,8 @@ class RequestFacts:
         options: Settings of the listeners.
         owners: The Ingress behind each TLS host that took part in a decision.
         verdicts: On the Secrets of the chosen termination, in its order; None for a Secret that does not exist.
-        backend: Of the route, the main one of several; None if there is no usable one.
+        backend: Of the route, the main one of several, or the one that TLS is passed through to; None if there is no
+            usable one.
         slices: EndpointSlices of the backend's Service.
         fallback: The backend that serves while the other one has no endpoint, with the EndpointSlices of its Service;
             None if there is no such.
@@ -44,6 +45,7 @@ class RequestFacts:
         foreign: Ingresses of other classes that name the host, each with the reason why it is not ours.
         problems: Of the Service, the Secret, the slices and the Ingresses.
         resources: Resources that a proxy needs for the answer, in the order of make before break.
+        closed: The TLS hosts that an Ingress asks to be passed through, and that can't be.
     """
 
     request: Request
@@ -59,6 +61,18 @@ class RequestFacts:
     foreign: tuple[tuple[Ingress, str], ...]
     problems: tuple[Problem, ...]
     resources: tuple[Resource, ...]
+    closed: tuple[str, ...]
+
+    @property
+    def handshake(self) -> Handshake | None:
+        """The choice by SNI; None for a plain request."""
+        return handshake_of(self.answer)
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether the connection goes to the backend undecrypted."""
+        found = self.handshake
+        return found is not None and found.passthrough is not None and not found.is_denied
 
 
 class StateReader:
@@ -107,6 +121,9 @@ class StateReader:
         termination, route = _termination(given), given.route
         forward = route.action if route and isinstance(route.action, Forward) else None
         keys = [each.key_of(tls=request.https) for each in forward.shares] if forward else []
+        chosen = handshake_of(given)
+        if chosen and chosen.passthrough:
+            keys = [chosen.passthrough.backend]
         own = self._backend(keys[0].alone) if keys else None
         pages = route.policy.error_pages if route and forward else None
         backend, slices = own or (None, ())
@@ -127,6 +144,7 @@ class StateReader:
             tuple(self._foreign_ingresses(given)),
             tuple(self.problems.of(objects)),
             tuple(self._resources(request, termination, route, sorted({each for key in keys for each in key.all}))),
+            self.traffic.tls.closed,
         )
 
     def _backend(self, key: BackendKey) -> tuple[Backend, tuple[EndpointSlice, ...]] | None:
@@ -192,8 +210,13 @@ def compared_hosts(step: HostMatch) -> Iterator[str]:
     yield NO_HOST if found is None else found.host if found.alias_of is None else found.alias_of
 
 
+def handshake_of(given: Answer) -> Handshake | None:
+    return next((step for step in given.steps if isinstance(step, Handshake)), None)
+
+
 def _termination(given: Answer) -> Termination | None:
-    return next((step.termination for step in given.steps if isinstance(step, Handshake)), None)
+    found = handshake_of(given)
+    return found.termination if found else None
 
 
 def _tls_hosts(given: Answer) -> list[str]:
@@ -202,9 +225,11 @@ def _tls_hosts(given: Answer) -> list[str]:
 
 
 def _sources(given: Answer) -> Iterator[ObjectRef]:
-    termination = _termination(given)
+    termination, chosen = _termination(given), handshake_of(given)
     if given.route:
         yield ObjectRef("Service", *given.route.service)
+    if chosen and chosen.passthrough:
+        yield ObjectRef("Service", *chosen.passthrough.backend.service_key)
     if termination:
         yield from (ObjectRef("Secret", *each) for each in termination.secrets)
 

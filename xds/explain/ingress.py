@@ -1,4 +1,4 @@
-"""Explains an Ingress: the status of each path, of the default backend, and of each TLS host."""
+"""Explains an Ingress: the status of each path, of the default backend, of each TLS host and each passthrough."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from xds.explain.annotations import REDIRECTED, AnnotationOutcome
 from xds.explain.ingress_facts import IngressFacts, UnitFacts, secret_of
 from xds.explain.policies import policy_texts
 from xds.kube.ingress_class import ClassClaim
-from xds.kube.objects import EndpointSlice, HTTPIngressPath, IngressTLS
-from xds.problems.field_path import FieldPath
+from xds.kube.objects import EndpointSlice, HTTPIngressPath, Ingress, IngressTLS
+from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
@@ -22,6 +22,7 @@ from xds.traffic.endpoints import Health
 from xds.traffic.routes import Route
 from xds.translate.endpoints import localities
 from xds.translate.names import InvalidError, path_on
+from xds.translate.nginx.passthrough_wish import NAMES
 
 
 class UnitStatus(StrEnum):
@@ -35,7 +36,10 @@ class UnitStatus(StrEnum):
     BROKEN = "broken"
     """Served with 503, because the backend can't be used."""
     CLOSED = "closed"
-    """Served with 503 or 403: the Ingress, or another one of the host, asks for a protection that can't be had."""
+    """Served with 503 or 403: the Ingress, or another one of the host, asks for a protection that can't be had.
+
+    Or TLS connections are closed, as they can't be passed through.
+    """
     SHADOWED = "shadowed"
     """A senior Ingress asks for something else."""
     LEFT_OUT = "left out"
@@ -166,6 +170,8 @@ class _UnitStatuses:
         for each in self._facts.names:
             does = "redirected to" if each.redirect else "alias of"
             yield Unit(each.origin.field, f"{_host(each.name)}, {does} {_host(each.host)}", UnitStatus.SERVED)
+        for host, backend in self._facts.undecrypted.items():
+            yield self._passthrough(host, backend)
         if self._spec.default_backend:
             yield self._default_backend(FieldPath.of("spec", "defaultBackend"))
         for index, entry in enumerate(self._spec.tls or ()):
@@ -259,6 +265,9 @@ class _UnitStatuses:
 
     def _tls_host(self, at: FieldPath, host: str, secret: Key | None) -> Unit:
         text, holder = f"HTTPS of {_host(host)}", self._holders.get(host.lower())
+        undecrypted = self._facts.index.undecrypted(self._facts.tls)
+        if host.lower() in undecrypted:
+            return self._undecrypted(at, host.lower(), is_passed=undecrypted[host.lower()] is not None)
         if holder is None:
             why = self._problems_at(at) or f"Secret {secret} doesn't exist yet: cert-manager is asked for the Secret"
             return Unit(at, text, UnitStatus.LEFT_OUT, why)
@@ -270,6 +279,24 @@ class _UnitStatuses:
         last_good = "" if verdict and verdict.certificate else ", the last good one"
         expires = verdict.expires if verdict else None
         return Unit(at, text, UnitStatus.SERVED, f"certificate of Secret {secret}{last_good}", expires=expires)
+
+    def _undecrypted(self, at: FieldPath, host: str, *, is_passed: bool) -> Unit:
+        """A TLS host of an entry whose connections are passed through, or closed."""
+        text, owner = f"HTTPS of {_host(host)}", self._facts.tls.owners.get(host)
+        if owner != self._ref.key:
+            return Unit(at, text, UnitStatus.SHADOWED, self._problems_at(at), owner)
+        if not is_passed:
+            return Unit(at, text, UnitStatus.CLOSED, self._problems_at(at))
+        return Unit(at, text, UnitStatus.SERVED, self._problems_at(at) or "TLS of the host is passed through")
+
+    def _passthrough(self, host: str, backend: BackendKey | None) -> Unit:
+        at, text = passthrough_field(self._facts.ingress), f"TLS passthrough of {_host(host)}"
+        if backend is None or backend not in self._endpoints:
+            return Unit(at, text, UnitStatus.CLOSED, self._problems_at(at) or "TLS connections are closed")
+        healthy, draining = self._endpoints[backend]
+        is_dns = bool(self._facts.backends[backend][0].external_name)
+        status = UnitStatus.SERVED if healthy or is_dns else UnitStatus.NO_ENDPOINTS
+        return Unit(at, text, status, "not decrypted here", backend=backend, healthy=healthy, draining=draining)
 
     def _problems_at(self, at: FieldPath) -> str:
         """The problems of a field, and of fields within."""
@@ -290,6 +317,12 @@ def _counted(backend: Backend, slices: Iterable[EndpointSlice]) -> tuple[int, in
     found = [endpoint.health for zone in localities(backend, slices) for endpoint in zone.endpoints]
     healthy = sum(health is Health.HEALTHY for health in found)
     return healthy, len(found) - healthy
+
+
+def passthrough_field(ingress: Ingress) -> FieldPath:
+    """The annotation that asks for TLS passthrough."""
+    name = next((each for each in NAMES if each in ingress.annotations), NAMES[0])
+    return FieldPath.of("metadata", "annotations", MapKey(name))
 
 
 def _called(host: str, path: HTTPIngressPath) -> str:

@@ -22,6 +22,7 @@ from xds.translate.certificates import Verdict
 from xds.translate.further_names import FurtherName
 from xds.translate.names import InvalidError, valid_path
 from xds.translate.nginx.canary import Canary
+from xds.translate.nginx.ingress_policy import asked_passthrough
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class UnitFacts:
         backends: The asked backends that are in use, each with the EndpointSlices of its Service.
         problems: Problems of the Ingress.
         index: Indexes of the virtual hosts and of the TLS table.
+        undecrypted: The hosts whose TLS is passed through as the Ingress asks, each with the backend; None: the
+            connections are closed.
     """
 
     ingress: Ingress
@@ -55,6 +58,7 @@ class UnitFacts:
     backends: Mapping[BackendKey, tuple[Backend, tuple[EndpointSlice, ...]]]
     problems: tuple[Problem, ...]
     index: TrafficIndex
+    undecrypted: Mapping[str, BackendKey | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,9 @@ def ingress_facts(reader: StateReader, key: Key, index: TrafficIndex | None = No
     traffic, claim = reader.traffic, reader.state.claim(ingress)
     units = unit_facts(reader, ingress, index or TrafficIndex())
     all_hosts = {**units.hosts, **{each.name: traffic.hosts[each.name] for each in units.names}}
-    resources = tuple(_resources(reader, ingress.ref, sorted(units.backends), set(units.verdicts), all_hosts))
+    has_https = bool(units.verdicts or units.undecrypted)
+    used = sorted(units.backends)
+    resources = tuple(_resources(reader, ingress.ref, used, set(units.verdicts), all_hosts, has_https=has_https))
     return IngressFacts(
         ingress,
         claim,
@@ -102,8 +108,13 @@ def ingress_facts(reader: StateReader, key: Key, index: TrafficIndex | None = No
         tuple((each, reader.problems.since(each)) for each in units.problems),
         resources,
         _since(reader, resources),
-        annotation_outcomes(ingress, traffic.policy, units.problems) if claim.ours else (),
+        _annotations(reader, ingress, units.problems) if claim.ours else (),
     )
+
+
+def _annotations(reader: StateReader, ingress: Ingress, problems: Iterable[Problem]) -> tuple[AnnotationOutcome, ...]:
+    options = reader.traffic.annotations
+    return annotation_outcomes(ingress, reader.traffic.policy, lambda each: asked_passthrough(each, options), problems)
 
 
 def index_hosts(reader: StateReader, ingress: Ingress, index: TrafficIndex) -> Steps[None]:
@@ -120,7 +131,10 @@ def unit_facts(reader: StateReader, ingress: Ingress, index: TrafficIndex) -> Un
     named = {rule.hostname for rule in ingress.spec.rules or ()}
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
     canary = traffic.canary(ingress)
-    asked = tuple(sorted(_asked(ingress, hosts.values(), traffic.default, index, is_canary=canary is not None)))
+    names_ = tuple(each for host in hosts for each in traffic.names_of(host) if each.origin.object == ingress.ref)
+    undecrypted = _undecrypted(reader, ingress, [*sorted(named), *(each.name for each in names_)], index)
+    routed = _asked(ingress, hosts.values(), traffic.default, index, is_canary=canary is not None)
+    asked = tuple(sorted(routed | {each for each in undecrypted.values() if each}))
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))
     }
@@ -128,7 +142,7 @@ def unit_facts(reader: StateReader, ingress: Ingress, index: TrafficIndex) -> Un
         ingress,
         canary,
         hosts,
-        tuple(each for host in hosts for each in traffic.names_of(host) if each.origin.object == ingress.ref),
+        names_,
         traffic.default,
         traffic.tls,
         reader.default_secret,
@@ -141,7 +155,16 @@ def unit_facts(reader: StateReader, ingress: Ingress, index: TrafficIndex) -> Un
         },
         tuple(reader.problems.of([ingress.ref])),
         index,
+        undecrypted,
     )
+
+
+def _undecrypted(
+    reader: StateReader, ingress: Ingress, hosts: Iterable[str], index: TrafficIndex
+) -> Mapping[str, BackendKey | None]:
+    tls = reader.traffic.tls
+    known = index.undecrypted(tls)
+    return {host: known[host] for host in hosts if host in known and tls.owners.get(host) == ingress.key}
 
 
 def _asked(
@@ -184,6 +207,8 @@ def _resources(
     backends: Sequence[BackendKey],
     secrets: set[Key],
     hosts: Mapping[str, VirtualHost],
+    *,
+    has_https: bool,
 ) -> Iterator[Resource]:
     """Existing resources made from the Ingress, in the order of make before break."""
     clusters = [names.cluster(each) for each in backends]
@@ -194,7 +219,7 @@ def _resources(
     wanted += [(ResourceType.SECRET, names.secret(each)) for each in sorted(served)]
     if any(route.policy.rate_limits for route in _routes(hosts) if route.origin.object == ingress):
         wanted.append((ResourceType.EXTENSION, names.RATE_LIMITS))
-    wanted += [(ResourceType.LISTENER, name) for name in (names.HTTP, *((names.HTTPS,) if secrets else ()))]
+    wanted += [(ResourceType.LISTENER, name) for name in (names.HTTP, *((names.HTTPS,) if has_https else ()))]
     terminations = (each for each in tls.terminations if not served.isdisjoint(each.secrets))
     routes = (names.HTTP_ROUTES, *map(names.https_routes, terminations))
     demands = {host.client_certificates for host in hosts.values() if host.client_certificates}

@@ -7,14 +7,18 @@ from xds.explain.connection import ConnectionExplanation, ListenerRejection
 from xds.explain.facts import StateReader
 from xds.explain.layer4_facts import PortFacts, port_facts
 from xds.explain.layer4_ports import explain_port
-from xds.explain.layer4_question import Layer4Question
+from xds.explain.layer4_question import Layer4Question, PortQuestion
+from xds.explain.layer4_tls import TlsFacts, explain_tls, port_of, tls_facts
 
-ConnectionFacts: TypeAlias = PortFacts
+ConnectionFacts: TypeAlias = PortFacts | TlsFacts
 
 
 def connection_facts(reader: StateReader, asked: Layer4Question) -> ConnectionFacts:
     """The facts about a connection. Must run on the loop that changes the state."""
-    return port_facts(reader, asked.port)
+    if isinstance(asked, PortQuestion):
+        return port_facts(reader, asked.port)
+    port = port_of(reader, asked)
+    return port_facts(reader, port) if port else tls_facts(reader, asked)
 
 
 def explain_connection(
@@ -27,4 +31,4 @@ def explain_connection(
         rejections: By connected proxies, of the port's listener.
         proxies: Number of connected proxies.
     """
-    return explain_port(facts, rejections, proxies)
+    return explain_port(facts, rejections, proxies) if isinstance(facts, PortFacts) else explain_tls(facts)

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Final
 
 from xds.explain.facts import StateReader
+from xds.explain.ingress import passthrough_field
 from xds.explain.ingress_facts import UnitFacts, index_hosts, unit_facts
 from xds.explain.layer4_endpoints import UsedBackend
 from xds.explain.layer4_facts import of_claim, port_resources, problems_by_field, used_backends
 from xds.explain.traffic_index import TrafficIndex
 from xds.kube.objects import ConfigMap, Service
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.snapshot.resource import Resource, ResourceType
 from xds.steps import Steps
@@ -45,10 +47,12 @@ class PassedHost:
 
     Attributes:
         owner: The Ingress that asks for passthrough; None if unknown.
+        field: The annotation that asks.
     """
 
     host: str
     owner: ObjectRef | None
+    field: FieldPath
     used: UsedBackend
 
 
@@ -165,8 +169,10 @@ def _passed(reader: StateReader, service: Key) -> Iterator[PassedHost]:
         if each.backend.service_key == service:
             for used in used_backends(reader, [each.backend]):
                 for host in each.hosts:
-                    owner = tls.owners.get(host)
-                    yield PassedHost(host, ObjectRef("Ingress", *owner) if owner else None, used)
+                    key = tls.owners.get(host)
+                    owner = reader.state.ingress(key) if key else None
+                    field = passthrough_field(owner) if owner else WHOLE_OBJECT
+                    yield PassedHost(host, owner.ref if owner else None, field, used)
 
 
 def _resources(reader: StateReader, claims: Iterable[ClaimFacts], service: Key | None) -> Iterator[Resource]:

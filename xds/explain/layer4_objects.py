@@ -114,7 +114,7 @@ def _passed_use(passed: PassedHost) -> Use:
     header = passed.used.backend.upstream.proxy_header
     why = "not decrypted" + (f", PROXY protocol {header} out" if header else "")
     text = f"TLS passthrough of {shown(passed.host)[1:-1]}"
-    return Use(owner, _with_endpoints(FieldPath.of("metadata", "annotations"), text, why, passed.used))
+    return Use(owner, _with_endpoints(passed.field, text, why, passed.used))
 
 
 def _with_endpoints(field: FieldPath, text: str, why: str, used: UsedBackend) -> Unit:

@@ -1,14 +1,15 @@
-"""From a URL of TCP or UDP to the question about a connection."""
+"""From a URL of TCP, UDP or TLS to the question about a connection."""
 
 import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from xds.explain.url import QuestionError, host_and_port
+from xds.explain.url import QuestionError, address_of, host_and_port, sni_of
 from xds.problems.text import shown
 from xds.traffic.layer4 import PortKey, Transport
 
-_URL: Final = re.compile(r"(tcp|udp)://([^/?#]*)(.*)", re.DOTALL | re.IGNORECASE)
+_URL: Final = re.compile(r"(tcp|udp|tls)://([^/?#]*)(.*)", re.DOTALL | re.IGNORECASE)
+_TLS: Final = "tls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +19,30 @@ class PortQuestion:
     port: PortKey
 
 
-Layer4Question: TypeAlias = PortQuestion
+@dataclass(frozen=True, slots=True)
+class TlsQuestion:
+    """Asks about the choice by SNI on the port of HTTPS.
+
+    Attributes:
+        sni: In lower case; empty for a client that sends none.
+        port: Of the URL; None: the URL has none.
+        client: The address that proxies know the client by; empty: unknown.
+    """
+
+    sni: str
+    port: int | None
+    client: str
 
 
-def layer4_question(url: str, *, is_plain: bool = True) -> Layer4Question | None:
+Layer4Question: TypeAlias = PortQuestion | TlsQuestion
+
+
+def layer4_question(url: str, client: str = "", *, is_plain: bool = True) -> Layer4Question | None:
     """The question of a URL; None if the URL asks about a request.
 
     Args:
-        url: `tcp://HOST:PORT` or `udp://HOST:PORT`. HOST may be empty before a PORT.
+        url: `tcp://HOST:PORT`, `udp://HOST:PORT`, `tls://HOST` or `tls://HOST:PORT`. HOST may be empty before a PORT.
+        client: The address that proxies know the client by; empty: unknown.
         is_plain: Whether neither a method nor headers are given.
 
     Raises:
@@ -41,7 +58,11 @@ def layer4_question(url: str, *, is_plain: bool = True) -> Layer4Question | None
         raise QuestionError(
             f"a method and headers are of HTTP; leave them out, or ask about https:// or http://, not {scheme}://"
         )
-    _, port = host_and_port(authority, url)
+    host, port = host_and_port(authority, url)
+    if scheme == _TLS:
+        if not host:
+            raise QuestionError(f"{shown(url)} has no host; write tls://HOST")
+        return TlsQuestion(sni_of(host).lower(), int(port) if port else None, address_of(client))
     if not port or int(port) == 0:
         raise QuestionError(f"{shown(url)} has no port; write {scheme}://HOST:PORT")
     return PortQuestion(PortKey(Transport(scheme), int(port)))

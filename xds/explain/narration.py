@@ -23,7 +23,10 @@ from xds.explain.answer import (
 from xds.explain.client_check import check_words
 from xds.explain.explanation import ExplainStep, NarratedRoute, RequestExplanation
 from xds.explain.facts import RequestFacts, StateReader
-from xds.explain.policies import cipher_text, policy_texts, use_texts
+from xds.explain.handshake import handshake_step
+from xds.explain.layer4_endpoints import UsedBackend, counted, endpoints_step
+from xds.explain.layer4_ports import cluster_step
+from xds.explain.policies import policy_texts, use_texts
 from xds.explain.redirects import https_location, location_at_host, path_location, reason
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
@@ -39,7 +42,6 @@ from xds.traffic.endpoints import Health
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.https_redirect import RedirectWhen
 from xds.traffic.routes import Route, VirtualHost
-from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 
 
@@ -55,7 +57,11 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
     steps = [_listener(facts), *(_step(step, facts) for step in given.steps)]
     status, last = given.status, tuple[ExplainStep, ...]()
     backend = facts.backend
-    if given.status == 200 and backend:
+    if facts.is_passed and backend:
+        used = UsedBackend(backend, facts.slices)
+        last = (cluster_step(used), endpoints_step(used))
+        status = 200 if counted(used).any_healthy else 0
+    elif given.status == 200 and backend:
         healthy, last = _backend(backend, facts.slices)
         for each in (facts.fallback, facts.default_backend):
             if not healthy and each:
@@ -98,7 +104,7 @@ def _listener(facts: RequestFacts) -> ExplainStep:
     options, https = facts.options, facts.request.https
     port = options.https_port if https else options.http_port
     exists = any(each.type is ResourceType.LISTENER for each in facts.resources)
-    missing = "" if exists else ": nothing listens, as no TLS entry has a usable certificate"
+    missing = "" if exists else ": nothing listens, as no TLS host has a usable certificate or is passed through"
     address = HostPort(options.listener_address, port)
     return ExplainStep("listener", f"{'https' if https else 'http'} on {address}{missing}")
 
@@ -106,7 +112,7 @@ def _listener(facts: RequestFacts) -> ExplainStep:
 def _step(step: Step, facts: RequestFacts) -> ExplainStep:
     match step:
         case Handshake():
-            return _handshake(step, facts)
+            return handshake_step(step, _owner(step.pattern, facts), facts.verdicts, facts.closed)
         case Redirect():
             return _redirect(step, facts)
         case Coverage():
@@ -136,33 +142,6 @@ def _alone(step: Fallback | Preflight | ClientCheck | Malformed) -> ExplainStep:
     whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
     objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
-
-
-def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
-    sni = f"SNI {shown(step.sni)}" if step.sni else "no SNI"
-    owner = _owner(step.pattern, facts)
-    if step.termination is None:
-        return ExplainStep("certificate", _no_certificate(step, sni), owner)
-    secrets = [ObjectRef("Secret", *each) for each in step.termination.secrets]
-    verdicts = zip(secrets, facts.verdicts, strict=True)
-    certificates = " and the one of ".join(f"{secret}{_until(verdict)}" for secret, verdict in verdicts)
-    if step.choice is Choice.DEFAULT:
-        text = f"{sni}: no TLS host covers the name, so the default certificate of {certificates}"
-    else:
-        text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {certificates}"
-    return ExplainStep("certificate", text + cipher_text(step.termination), (*secrets, *owner))
-
-
-def _no_certificate(step: Handshake, sni: str) -> str:
-    if step.choice is Choice.NO_CERTIFICATE:
-        return f"{sni}: TLS host {shown(step.pattern)} has no usable certificate, so the connection is closed"
-    return f"{sni}: no TLS host covers the name and there is no default certificate, so the connection is closed"
-
-
-def _until(verdict: Verdict | None) -> str:
-    if verdict is None or verdict.certificate is None:
-        return " (the last good one; the Secret's present content can't be used)"
-    return f", valid until {verdict.expires:%Y-%m-%d}" if verdict.expires else ""
 
 
 def _redirect(step: Redirect, facts: RequestFacts) -> ExplainStep:
@@ -275,18 +254,30 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
         return f"{status}: {checks[0]}" if checks else f"{status}, as the Ingress asks"
     match status:
         case 200 if backend:
-            return f"{backend.key} answers{' clients that have access' if access else ''}"
+            how = f" by TLS, which is passed through undecrypted; see tls://{facts.request.sni}"
+            whom = " clients that have access" if access else ""
+            return f"{backend.key} answers{how if facts.is_passed else whom}"
         case 301 | 302 | 303 | 307 | 308:
             return f"{status}, to {_location(facts)}"
         case 403 | 503 if route:
             return f"{status}: {_unavailable(route)}"
     return {
-        0: "the connection is closed",
+        0: f"the connection is closed{_why_closed(facts)}",
         204: "204: the proxy answers the preflight",
         400: "400: a proxy rejects the request as malformed",
         404: "404: no route",
         421: "421: the connection's certificate doesn't cover the host",
     }[status]
+
+
+def _why_closed(facts: RequestFacts) -> str:
+    """The reason, behind the outcome, of a connection that is passed through but for that; empty for others."""
+    chosen = facts.handshake
+    if chosen is None or chosen.passthrough is None:
+        return ""
+    if chosen.is_denied:
+        return f": the address lists keep {facts.request.client} out"
+    return f": Service {chosen.passthrough.backend.service_key} has no ready endpoint"
 
 
 def _refusal(route: Route, access: Access, request: Request) -> str:

@@ -154,7 +154,7 @@ class Overview:
         state, touched = self._reader.state, self._reader.traffic.take_touched()
         self._touched |= dict.fromkeys(state.all_ingresses if touched.everything else touched.ingresses)
         if touched.tls:
-            self._touched |= dict.fromkeys(state.keys_with_tls)
+            self._touched |= dict.fromkeys(state.keys_with_tls | state.keys_with_passthrough)
         for about in self._reader.problems.take_touched():
             if about.kind == Ingress.kind:
                 self._touched[about.key] = None
@@ -237,13 +237,14 @@ class Overview:
 
 def _tls(ingress: Ingress, reader: StateReader, index: TrafficIndex) -> tuple[Hashable, ...]:
     """The inputs that decide over the TLS hosts of an Ingress of ours."""
-    if not ingress.spec.tls:
-        return ()
     tls = reader.traffic.tls
+    undecrypted = index.undecrypted(tls)
+    if not (ingress.spec.tls or undecrypted):
+        return ()
     holders = index.holders(tls)
-    secrets = (secret_of(ingress, entry, reader.default_secret) for entry in ingress.spec.tls)
+    secrets = (secret_of(ingress, entry, reader.default_secret) for entry in ingress.spec.tls or ())
     return (
-        *((holders.get(host), tls.owners.get(host)) for host in _hosts(ingress)),
+        *((holders.get(host), tls.owners.get(host), undecrypted.get(host, "")) for host in _hosts(ingress)),
         *(secret and tls.same.get(secret, secret) for secret in secrets),
     )
 

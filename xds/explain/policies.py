@@ -80,4 +80,6 @@ _PROTOCOLS: Final = {
     "https": "HTTP/2 or HTTP/1.1 over TLS, as the backend offers",
     "wss": "HTTP/1.1 over TLS",
     "grpcs": "HTTP/2 over TLS",
+    "tcp": "TCP",
+    "udp": "UDP",
 }

@@ -1,11 +1,16 @@
 """The problems of an explanation's objects that can have to do with the answer."""
 
+from typing import Final
+
 from xds.explain.answer import Fallback, HostMatch, PathMatch, Redirect
 from xds.explain.facts import RequestFacts, compared_hosts
 from xds.kube.objects import Ingress
-from xds.problems.field_path import FieldPath
+from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Problem
 from xds.translate.names import InvalidError, path_on
+
+PASSTHROUGH: Final = "passthrough"
+"""In the names of the annotations that decide over the end of TLS."""
 
 
 def is_relevant(problem: Problem, facts: RequestFacts) -> bool:
@@ -25,6 +30,8 @@ def _concerns(field: FieldPath, ingress: Ingress, facts: RequestFacts) -> bool:
         case ("spec", "rules", int(index), *_):
             return _rule_concerns(index, None, ingress, facts)
         case ("spec", "tls", *_):
+            return ingress.key in facts.owners.values()
+        case ("metadata", "annotations", MapKey(name), *_) if PASSTHROUGH in name:
             return ingress.key in facts.owners.values()
         case ("spec", "defaultBackend", *_):
             return any(isinstance(step, Fallback) for step in facts.answer.steps)

@@ -38,6 +38,7 @@ class TrafficIndex:
     def __init__(self) -> None:
         self._hosts: dict[str, tuple[VirtualHost, HostIndex]] = {}
         self._holders: tuple[TlsTable, Mapping[str, tuple[Key, ...]]] | None = None
+        self._undecrypted: tuple[TlsTable, Mapping[str, BackendKey | None]] | None = None
 
     def host(self, virtual_host: VirtualHost) -> HostIndex:
         known = self._hosts.get(virtual_host.host)
@@ -60,6 +61,13 @@ class TrafficIndex:
         if self._holders is None or self._holders[0] is not tls:
             self._holders = (tls, {host: each.secrets for each in tls.terminations for host in each.hosts})
         return self._holders[1]
+
+    def undecrypted(self, tls: TlsTable) -> Mapping[str, BackendKey | None]:
+        """The backends that TLS is passed through to, by TLS host; None: the connections are closed instead."""
+        if self._undecrypted is None or self._undecrypted[0] is not tls:
+            passed = {host: each.backend for each in tls.passed for host in each.hosts}
+            self._undecrypted = (tls, {**dict.fromkeys(tls.closed), **passed})
+        return self._undecrypted[1]
 
 
 def _host_index(virtual_host: VirtualHost) -> Steps[HostIndex]:

@@ -205,6 +205,8 @@ def _convert(document: Document, kind: type[KubeObject]) -> KubeObject:
         return Secret(Metadata(reference.name, reference.namespace), data)
     if kind is ConfigMap:
         prepared.pop("fault", None)  # no field of Kubernetes
+        if isinstance(values := prepared.get("data"), dict):
+            prepared["data"] = {str(key) if type(key) is int else key: value for key, value in values.items()}
     try:
         converted = _converted(prepared, kind)
         return ConfigMap.of(converted.metadata, converted.data) if isinstance(converted, ConfigMap) else converted

@@ -291,6 +291,11 @@ class KubeState:
         """Whether an Ingress of ours asks for TLS passthrough."""
         return bool(self._ours.with_passthrough)
 
+    @property
+    def keys_with_passthrough(self) -> Set[Key]:
+        """The Ingresses of ours that ask for TLS passthrough: a view, not a copy."""
+        return self._ours.with_passthrough
+
     def ingresses_with_passthrough(self) -> list[Ingress]:
         """Return the Ingresses of ours that ask for TLS passthrough, the senior first."""
         return self._senior_first(self._ours.with_passthrough)

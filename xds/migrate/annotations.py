@@ -7,6 +7,8 @@ from typing import Final
 from xds.migrate.blocking import blocking
 from xds.migrate.concerns import concerns
 from xds.migrate.inventory import Inventory
+from xds.migrate.passthrough import REASONS as OF_PASSTHROUGH
+from xds.migrate.passthrough import passthrough_verdict
 from xds.migrate.snippets import SnippetLine, lines
 from xds.migrate.subject import Subject
 from xds.migrate.values import READ, SNIPPETS, number
@@ -74,7 +76,7 @@ def annotation_verdicts(
     """
     if not subject.annotations:
         return
-    found_problems = list(problems)
+    found_problems = [each for each in problems if each.reason is not Reason.PROTECTION_NOT_ENFORCED]  # as there
     complaints = by_annotation(found_problems)
     left_out = [each for each in found_problems if each.reason is Reason.INVALID_PATH] if subject.regex_hosts else []
     closing: tuple[str, ...] = ()
@@ -90,6 +92,8 @@ def annotation_verdicts(
             verdict = AnnotationVerdict(name, Verdict.EXACT, "ingress-nginx has no annotation of this name")
         else:
             verdict = _by_registry(known, value, subject, inventory)
+        if OF_PASSTHROUGH.intersection(each.reason for each in found):
+            verdict = replace(verdict, verdict=passthrough_verdict(subject, inventory, found, found_problems))
         if name == "use-regex" and left_out:
             verdict = _with_problem(name, value, known, left_out, subject, closes=True)
         if known is not None and known.scope is Scope.HOST and value and _holds_for_hosts(name, subject):

@@ -70,6 +70,12 @@ def _differs_on_hosts(_: str, subject: Subject, inventory: Inventory) -> bool:
     return is_open or any(other.text("auth-tls-secret") for _, other in inventory.neighbours(subject))
 
 
+def _passes_more(_: str, subject: Subject, __: Inventory) -> bool:
+    """Whether lists, a wildcard or an alias make a difference for TLS that is passed through."""
+    lists = subject.has("whitelist-source-range", "allowlist-source-range", "denylist-source-range", "server-alias")
+    return subject.is_on("ssl-passthrough") and (lists or any(host.startswith("*") for host in subject.hosts))
+
+
 def _replaces_headers(value: str, __: Subject, inventory: Inventory) -> bool:
     namespace, _, name = value.partition("/")
     found = inventory.config_map(Key(namespace, name))
@@ -126,6 +132,7 @@ _CONCERNS: Final[Mapping[str, Concern]] = {
     ),
     "server-alias": lambda value, *_: any(name.strip().endswith(".*") for name in value.split(",")),
     "session-cookie-change-on-failure": _is_false,
+    "ssl-passthrough": _passes_more,
     "session-cookie-path": _never,
     "session-cookie-samesite": _value_is_not("None", "Lax", "Strict"),
     "ssl-prefer-server-ciphers": _is_false,

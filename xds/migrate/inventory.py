@@ -105,6 +105,10 @@ class Inventory:
         owners = self.owners.get(path[:3])
         return owners[0] if owners else None
 
+    def root_owner(self, host: str) -> Subject | None:
+        """The Ingress of the path / of a host, whose Service gets the connections that are passed through."""
+        return next(iter(self.owners.get((host, "/", "Prefix"), ())), None)
+
     def primary_port(self, path: Path) -> ServicePort | None:
         owner = self.primary(path)
         if owner is None:

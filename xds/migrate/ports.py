@@ -126,12 +126,35 @@ def entry_verdicts(found: Iterable[PortEntry], problems: Iterable[Problem]) -> I
 
 
 def _verdict(entry: PortEntry, text: str, remedy: str) -> EntryVerdict:
+    if entry.today is Today.SERVED and entry.is_served:
+        if difference := _header_difference(entry):
+            return EntryVerdict(entry, Verdict.APPROXIMATE, difference, remedy)
+        return EntryVerdict(entry, Verdict.EXACT, text, remedy)
     if entry.today is Today.SERVED:
-        verdict = Verdict.EXACT if entry.is_served else Verdict.REFUSED
-        return EntryVerdict(entry, verdict, text, remedy)
+        return EntryVerdict(entry, Verdict.REFUSED, text, remedy)
     if entry.is_served:
         return EntryVerdict(entry, Verdict.APPROXIMATE, f"ingress-nginx doesn't serve the entry: {entry.why}", remedy)
     return EntryVerdict(entry, Verdict.EXACT, f"served neither there nor here: {text or entry.why}", remedy)
+
+
+def _header_difference(entry: PortEntry) -> str:
+    """How the flags differ: ingress-nginx has no PROXY_V2, and trims no spaces. Empty: not at all."""
+    flags = [flag.upper() for flag in entry.value.split(":")[2:]] if entry.transport is Transport.TCP else []
+    reads, sends = flags[:1] == ["PROXY"], flags[1:] == ["PROXY"]
+    claim = entry.claim
+    here = (claim.decodes_proxy, claim.proxy_header is not None) if claim else (reads, sends)
+    if here == (reads, sends):
+        return ""
+    return f"ingress-nginx {_HEADERS[reads, sends]}; the port here {_HEADERS[here]}"
+
+
+_HEADERS: Final = {
+    (False, False): "reads and sends no PROXY protocol header",
+    (False, True): "sends a PROXY protocol header, and reads none",
+    (True, False): "reads a PROXY protocol header, and sends none",
+    (True, True): "reads and sends a PROXY protocol header",
+}
+"""By whether a port reads headers, and sends them."""
 
 
 def port_config_maps(controller: Controller) -> dict[Transport, Key]:

@@ -32,10 +32,12 @@ _SAME_THERE: Final = frozenset(
         Reason.CERTIFICATE_EXPIRES_SOON,
         Reason.CERTIFICATE_NAMES_OTHERS,
         Reason.CERTIFICATE_NOT_YET_VALID,
+        Reason.CERTIFICATE_UNUSED,
         Reason.CLASS_CONTRADICTED,
         Reason.ENDPOINT_PORT_MISSING,
         Reason.OCSP_STAPLE_INVALID,
         Reason.OCSP_STAPLE_OUTDATED,
+        Reason.PATH_NOT_SEEN,
         Reason.PATTERN_IN_PATH,
         Reason.RESOURCE_BACKEND_UNSUPPORTED,
     }
@@ -84,6 +86,8 @@ def _verdict(
         is_foreign = any(owner and owner.key.namespace != subject.key.namespace for owner in owners)
         withheld = isinstance(policy, LentPaths) and bool(policy.protections)
         return Verdict.REFUSED if is_foreign or withheld else Verdict.EXACT
+    if problem.reason is Reason.PATH_NOT_SEEN and problem.field.parts[-1:] == ("host",):
+        return Verdict.APPROXIMATE  # a wildcard that is passed through, which takes no other host there
     if problem.reason in _SAME_THERE or (
         problem.reason is Reason.PATH_CONFLICT and not _is_owned_by_name(subject, inventory)
     ):

@@ -18,8 +18,10 @@ from typing import Final
 from xds.protocol.backlog import BEFORE_STREAM, Backlog, SharedChange, oldest, sendable, unsendable
 from xds.protocol.in_flight import InFlight, Update
 from xds.protocol.messages import Acknowledged, Rejected, Rejection, Variant
+from xds.protocol.rejection.bind_retries import NO_BIND_RETRIES, BindRetries
 from xds.protocol.rejection.nack import printable
-from xds.protocol.rejection.rejections import Rejections, Wanted
+from xds.protocol.rejection.rejected import Wanted
+from xds.protocol.rejection.rejections import Rejections
 from xds.protocol.responses import ResponseCache, ResponseContent
 from xds.protocol.status import DeliveryState, TypeStatus, VersionStamp
 from xds.protocol.subscription import Demand, Subscription, initial_subscription
@@ -235,22 +237,17 @@ class TypeStream:
         return Rejected(self.type, response, rejection)
 
     @property
-    def retry_at(self) -> float:
-        """The time to send listeners again that the proxy could not bind; infinite: there is none."""
-        return self.rejections.bind_retries.next_at if self.rejections is not None else inf
+    def bind_retries(self) -> BindRetries:
+        """The listeners that the proxy could not bind."""
+        return self.rejections.bind_retries if self.rejections is not None else NO_BIND_RETRIES
 
     def retry(self, served: Mapping[str, Resource], on_trial: Mapping[str, Resource], now: float) -> bool:
         """Send listeners again that the proxy could not bind, if it is time. Returns whether there is one to send."""
         return self.rejections is not None and self.rejections.retry(served, on_trial, self.in_flight, now)
 
-    def is_unbound(self, name: str) -> bool:
-        """Whether the proxy can't bind a listener, which is sent again."""
-        return self.rejections is not None and name in self.rejections.bind_retries
-
     def rejection_message(self, name: str) -> str:
         """Envoy's message on a rejected resource."""
-        reason = self.rejections.bind_retries.reason(name) if self.rejections is not None else ""
-        return reason or (self.last_rejection.message if self.last_rejection else "")
+        return self.bind_retries.reason(name) or (self.last_rejection.message if self.last_rejection else "")
 
     def delivery_state(self, name: str) -> DeliveryState:
         """The state of an existing resource at this proxy."""
@@ -281,7 +278,7 @@ class TypeStream:
             wildcard=self.subscription.wildcard,
             sent=VersionStamp(*self._sent) if self._sent else None,
             acknowledged=VersionStamp(*self._acknowledged) if self._acknowledged else None,
-            last_rejection=self.last_rejection,
+            last_rejection=self.bind_retries.beside(self.last_rejection, rejected),
             rejected_count=len(rejected),
             in_flight=self.in_flight is not None,
             pending=len(self.backlog) + suspects,

@@ -72,7 +72,7 @@ def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
         load_assignment=_dns_assignment(name, external, backend.target_port or backend.key.port) if external else None,
         # A silent name server must not keep the proxy from starting.
         wait_for_warm_on_init=False if external else None,
-        dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,
+        dns_lookup_family=_dns_lookup_family(backend),
         connect_timeout=backend.upstream.connect_timeout,
         lb_policy=_lb_policy(backend),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
@@ -88,6 +88,14 @@ def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
         outlier_detection=outlier_detection(backend.settings),
         transport_socket=transport_socket(backend) if is_http else header_socket(backend.upstream.proxy_header),
     )
+
+
+def _dns_lookup_family(backend: Backend) -> ClusterDnsLookupFamily:
+    """Both families, for a connection that one of them refuses is tried at the other. A datagram has one try only."""
+    if not backend.external_name:
+        return ClusterDnsLookupFamily.AUTO
+    is_udp = backend.protocol is BackendProtocol.UDP
+    return ClusterDnsLookupFamily.V4_PREFERRED if is_udp else ClusterDnsLookupFamily.ALL
 
 
 def _lb_policy(backend: Backend) -> ClusterLbPolicy:

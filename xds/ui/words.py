@@ -29,7 +29,7 @@ UNITS: Final = {
     pb.UNIT_STATUS_BROKEN: State("bad", "broken: 503"),
     pb.UNIT_STATUS_SHADOWED: State("bad", "shadowed"),
     pb.UNIT_STATUS_LEFT_OUT: State("bad", "left out"),
-    pb.UNIT_STATUS_CLOSED: State("bad", "closed: 503"),
+    pb.UNIT_STATUS_CLOSED: State("bad", "closed"),
 }
 
 PORTS: Final = {

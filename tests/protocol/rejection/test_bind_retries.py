@@ -148,6 +148,22 @@ def test_other_listeners_change_while_a_port_is_busy(variant: Variant) -> None:
     assert held(client) == {"b": "1", "c": "1"}
 
 
+def test_the_last_rejection_names_busy_ports_of_earlier_ones() -> None:
+    world = World(lds={"busy": "1"})
+    client = follower(world, Variant.DELTA, busy=["busy"])
+    world.commit(lds={"bad": "1"})
+    nack(client, {"bad": "no filter chains specified"})
+    last = client.session.status().types[0].last_rejection
+    assert last
+    assert last.message.splitlines()[-1] == f"busy: {IN_USE}"
+    assert "bad: no filter chains specified" in last.message
+    world.commit(lds={"bad": None})
+    client.settle()
+    last = client.session.status().types[0].last_rejection
+    assert last
+    assert last.message == f"busy: {IN_USE}"
+
+
 @both
 def test_a_changed_listener_is_sent_at_once_and_its_attempts_end(variant: Variant) -> None:
     world = World(lds={"a": "1", "b": "1"})
@@ -294,6 +310,26 @@ def test_a_listener_that_another_proxy_calls_bad_is_reported_so() -> None:
     (report,) = reports_of(world).current([client.session for client in world.clients], world.now)
     assert (report.message, report.of_proxies) == ("no filter chains specified", 0)
     assert report.on_trial
+
+
+def test_a_busy_port_is_reported_so_when_the_proxy_that_calls_it_bad_has_left() -> None:
+    world = World(lds={"tcp/9000": "1"})
+    good = world.client()
+    good.subscribe(LDS)
+    for reason in ("no filter chains specified", IN_USE):
+        client = world.client()
+        client.subscribe(LDS)
+        if client.wire:
+            nack(client, {"tcp/9000": reason})
+        if client is world.clients[1]:
+            good.ack(LDS)
+    reports = reports_of(world)
+    sessions = [client.session for client in world.clients]
+    (report,) = reports.current(sessions, world.now)
+    assert (report.message, report.of_proxies) == ("no filter chains specified", 0)
+    world.build.leave(sessions[1], world.now)
+    (report,) = reports.current([sessions[0], sessions[2]], world.now)
+    assert (report.message, report.of_proxies) == (IN_USE, 2)
 
 
 def test_a_busy_port_that_other_proxies_have_bound_is_reported_beside_a_bad_listener() -> None:

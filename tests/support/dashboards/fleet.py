@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.support.dashboards.model import CRITICAL, NEUTRAL, OK, WARNING, Dashboard, Panel, Query, Row
+from tests.support.dashboards.ports import PORTS
 
 _IN = 'namespace=~"$installation"'
 _HTTP = f'{_IN}, envoy_http_conn_manager_prefix=~"https?"'
@@ -275,62 +276,6 @@ _REFUSALS: Final = Row(
     ],
 )
 
-_PORTS: Final = Row(
-    "Do TCP and UDP ports carry traffic?",
-    [
-        Panel(
-            "Open TCP connections",
-            "By port. They end with their client or backend; a replaced Envoy waits for them in its grace period.",
-            [
-                Query(
-                    f"sum by (envoy_listener_address) (envoy_listener_downstream_cx_active{{{_IN}, "
-                    'envoy_listener_address=~"tcp_.+"})',
-                    "{{envoy_listener_address}}",
-                )
-            ],
-        ),
-        Panel(
-            "New TCP connections",
-            "By port; `passthrough` is TLS passthrough. Many with few open: clients without a pool of connections.",
-            [
-                Query(
-                    f"sum by (envoy_tcp_prefix) (rate(envoy_tcp_downstream_cx_total{{{_IN}}}[$__rate_interval]))",
-                    "{{envoy_tcp_prefix}}",
-                )
-            ],
-            unit="cps",
-        ),
-        Panel(
-            "UDP sessions",
-            "By port: clients with a datagram within the idle timeout.",
-            [
-                Query(
-                    f"sum by (envoy_udp_prefix) (envoy_udp_downstream_sess_active{{{_IN}}})",
-                    "{{envoy_udp_prefix}}",
-                )
-            ],
-        ),
-        Panel(
-            "Turned away",
-            "Clients of TCP whose connection reached no endpoint, and datagrams that Envoy was too late for.",
-            [
-                Query(
-                    "sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_cx_connect_attempts_exceeded"
-                    f"{{{_IN}}}[$__rate_interval])) > 0 or vector(0)",
-                    "connections: {{envoy_cluster_name}}",
-                ),
-                Query(
-                    "sum by (envoy_listener_address) (rate(envoy_listener_udp_downstream_rx_datagram_dropped"
-                    f"{{{_IN}}}[$__rate_interval]))",
-                    "datagrams: {{envoy_listener_address}}",
-                ),
-            ],
-            unit="cps",
-            runbooks=["xds-tcp-connections-failing", "xds-datagrams-dropped"],
-        ),
-    ],
-)
-
 _VERSIONS: Final = Row(
     "Which versions run, and since when?",
     [
@@ -367,5 +312,5 @@ DASHBOARD: Final = Dashboard(
     "fleet",
     "xds-ingress / Fleet",
     "Whether every Envoy has what the control plane serves, how fast changes arrive, and how the Envoys do.",
-    [_SYNC, _PROXIES, _PUSHES, _CONVERGENCE, _ENVOYS, _REFUSALS, _PORTS, _VERSIONS],
+    [_SYNC, _PROXIES, _PUSHES, _CONVERGENCE, _ENVOYS, _REFUSALS, PORTS, _VERSIONS],
 )

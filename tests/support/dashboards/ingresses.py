@@ -15,6 +15,7 @@ from tests.support.dashboards.model import (
     Row,
     Variable,
 )
+from tests.support.dashboards.ports import SERVICES
 
 _OF = 'namespace=~"$installation", ingress_namespace=~"$ingress_namespace", ingress=~"$ingress"'
 _NAMED = f'{_OF}, ingress!=""'
@@ -285,7 +286,7 @@ DASHBOARD: Final = Dashboard(
     "ingresses",
     "xds-ingress / Ingresses",
     "Requests, errors, times and bytes of each Ingress, as Envoy answered; needs `xds serve --traffic-metrics`.",
-    [_NOW, _ANSWERS, _TIME, _TOP, BACKENDS, _BYTES],
+    [_NOW, _ANSWERS, _TIME, _TOP, BACKENDS, SERVICES, _BYTES],
     variables=(
         INSTALLATION,
         Variable(

@@ -8,6 +8,9 @@ import pytest
 
 from tests.support.objects import service
 from tests.translate.layer4.site import OPTIONS, TCP, Site, exposing, tcp
+from xds.kube.change import Applied, Change, Deleted
+from xds.kube.objects import ConfigMap, Service
+from xds.kube.state import Stale
 from xds.problems.problem import ObjectRef
 from xds.problems.reasons import Reason
 from xds.traffic.layer4 import PortKey, Transport
@@ -186,6 +189,7 @@ def test_items_beyond_the_bound_are_left_out_with_a_problem() -> None:
     site = Site(exposing("web", items, 80), options=wide)
     assert len(site.ports) == MAX_ITEMS
     assert site.told() == [("web", EXPOSE, Reason.PORT_INVALID)]
+    assert site.message().startswith("xds-ingress.dev/expose has more than")
 
 
 @pytest.mark.parametrize(
@@ -205,3 +209,50 @@ def test_a_range_holds_ports_of_its_protocols() -> None:
     held = [number for number in range(50, 60) if PortKey(Transport.UDP, number) in udp]
     assert held == [53, 54]
     assert PortKey(Transport.TCP, 53) not in udp
+
+
+def test_ports_can_be_explained_between_two_steps_of_an_update() -> None:
+    """Steps make way for endpoints and for questions of operators."""
+    site = Site(OLD, YOUNG, service("web", 80, ns="ops"), tcp(p9000="ops/web:80", p9050="ops/web:80", p9051="x"))
+    layer4, looks = site.world.traffic.layer4, 0
+    changes: list[Change] = [
+        Deleted(Service, OLD.key),
+        Deleted(ConfigMap, TCP.key),
+        Applied(exposing("young", "x,9002=tcp:80", 80)),
+    ]
+    stale = Stale.union([site.world.state.apply(each) for each in changes])
+    steps = site.world.traffic.update(stale, site.world.now)
+    for _ in steps:
+        for source in layer4.sources:
+            layer4.claims_of(source)
+        for number in (9000, 9002, 9050):
+            layer4.claims_for(PortKey(Transport.TCP, number))
+        layer4.ports_of_service(YOUNG.key)
+        looks += 1
+    assert looks > len(changes)
+    assert layer4.sources == (ObjectRef("Service", "team", "young"),)
+
+
+def test_a_misspelt_annotation_is_told_although_nothing_uses_the_service() -> None:
+    notes = {"xds-ingress.dev/expsoe": "9000=tcp:80", "example.com/expsoe": "x"}
+    site = Site(service("web", 80, ns="team", annotations=notes))
+    (problem,) = site.problems
+    assert (problem.object.name, problem.reason) == ("web", Reason.ANNOTATION_UNKNOWN)
+    assert "xds-ingress.dev/expose" in problem.remedy
+    site.add(exposing("web", "9000=tcp:80", 80))
+    assert site.problems == []
+    site.add(service("web", 80, ns="team", annotations=notes))
+    site.delete(exposing("web", "", 80))
+    assert site.problems == []
+
+
+def test_a_misspelt_annotation_of_a_used_service_is_told_once() -> None:
+    site = Site(exposing("web", "9000=tcp:80", 80, expsoe="x"))
+    assert len(site.problems) == 1
+
+
+def test_thousands_of_unknown_annotations_are_told_in_part() -> None:
+    notes = {f"xds-ingress.dev/{number}": "x" for number in range(3000)}
+    site = Site(service("web", 80, ns="team", annotations=notes), OLD)
+    assert len(site.problems) == 100
+    assert list(site.ports) == ["tcp/9000"]

@@ -158,6 +158,7 @@ def test_a_bad_network_makes_nobody_a_trusted_proxy(written: str | None, trusted
         ({"ssl-ciphers": "ECDHE-RSA-AES128-GCM-SHA256:NONE"}, Reason.CONFIG_KEY_INVALID, "no suite of 'NONE'"),
         ({"use-gzpi": "true"}, Reason.CONFIG_KEY_UNKNOWN, "'use-gzpi'"),
         ({"log-format-upstream": "$status $geoip_x"}, Reason.CONFIG_KEY_INVALID, "'geoip_x'"),
+        ({"log-format-stream": "$status $geoip_x"}, Reason.CONFIG_KEY_INVALID, "'geoip_x'"),
         ({"skip-access-log-urls": "/a,~("}, Reason.CONFIG_KEY_INVALID, "the element '~('"),
         ({"jaeger-endpoint": "x"}, Reason.CONFIG_KEY_UNSUPPORTED, "has no effect here"),
         ({"use-forwarded-headers": "true"}, Reason.EVERY_CLIENT_TRUSTED, "keep nobody out"),
@@ -252,11 +253,39 @@ def test_a_missing_configmap_of_headers_sets_none_until_it_is_there() -> None:
     assert (given.problems, given.traffic.listeners.requests.written) == ([], (("x-a", "1"),))
 
 
-@pytest.mark.parametrize("key", ["disable-access-log", "disable-http-access-log"])
-def test_the_access_log_is_switched_off_for_all_requests(key: str) -> None:
-    assert world().traffic.listeners.access_log.is_on
-    given = world({key: "true"})
-    assert (given.traffic.listeners.access_log.is_on, given.problems) == (False, [])
+@pytest.mark.parametrize(
+    ("key", "requests", "connections"),
+    [
+        ("disable-access-log", False, False),
+        ("disable-http-access-log", False, True),
+        ("disable-stream-access-log", True, False),
+    ],
+)
+def test_the_access_log_is_switched_off(key: str, *, requests: bool, connections: bool) -> None:
+    usual, given = world().traffic.listeners.access_log, world({key: "true"})
+    assert (usual.is_on, usual.has_connections) == (True, True)
+    found = given.traffic.listeners.access_log
+    assert (found.is_on, found.has_connections, given.problems) == (requests, connections, [])
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("", ""),
+        (
+            "[$remote_addr] [$time_local] $protocol $status $bytes_sent $bytes_received $session_time",
+            (
+                "[{client}] [%START_TIME(%d/%b/%Y:%H:%M:%S %z)%] {protocol} {flags} {bytes_sent} {bytes_received} "
+                "{duration_ms}"
+            ),
+        ),
+        ('{"to": "${upstream_addr}", "%": 1}', '{{"to": "{endpoint}", "%%": 1}}'),
+    ],
+)
+def test_the_line_of_a_connection_has_envoys_operators_and_fields(written: str, text: str) -> None:
+    given = world({"log-format-stream": written})
+    assert (given.traffic.listeners.access_log.connection_text, given.problems) == (text, [])
+    assert given.traffic.listeners.access_log.text == ""
 
 
 def test_traces_of_all_paths_are_switched_off_and_an_annotation_switches_them_on() -> None:

@@ -74,6 +74,7 @@ class Summary:
         files: Files with manifests, and standard input.
         objects: Of any kind.
         ingresses: Of ours, whose problems are found.
+        ports: Entries of ConfigMaps, and items of Services, that ask for ports of TCP and UDP.
         others: Ingresses of other classes, which are not looked at, by class.
         errors: Findings of the level.
         warnings: Likewise.
@@ -83,6 +84,7 @@ class Summary:
     files: int
     objects: int
     ingresses: int
+    ports: int
     others: Counter[str | None]
     errors: int
     warnings: int
@@ -93,9 +95,14 @@ class Summary:
         levels = Counter(each.problem.reason.level for each in found)
         others = Counter(map(class_name, other_ingresses(pipeline)))
         ours = len(pipeline.state_reader.state.all_ingresses) - others.total()
-        return cls(
-            len(reading.texts), reading.objects, ours, others, levels[Level.ERROR], levels[Level.WARNING], ignored
-        )
+        layer4 = pipeline.state_reader.traffic.layer4
+        ports = sum(len(layer4.claims_of(each)) for each in layer4.sources)
+        errors, warnings = levels[Level.ERROR], levels[Level.WARNING]
+        return cls(len(reading.texts), reading.objects, ours, ports, others, errors, warnings, ignored)
+
+    @property
+    def any_checked(self) -> bool:
+        return bool(self.ingresses or self.ports)
 
     @property
     def data(self) -> dict[str, int]:
@@ -104,6 +111,7 @@ class Summary:
             "files": self.files,
             "objects": self.objects,
             "ingresses": self.ingresses,
+            "ports": self.ports,
             "other_ingresses": self.others.total(),
             "errors": self.errors,
             "warnings": self.warnings,
@@ -112,17 +120,18 @@ class Summary:
 
     def __str__(self) -> str:
         others = f", {_counted(self.others.total(), 'Ingress')} of other classes not" if self.others else ""
+        ports = f" and {_counted(self.ports, 'port')}" if self.ports else ""
         parts = [_counted(self.errors, "error"), _counted(self.warnings, "warning")]
         parts += [f"{self.ignored} ignored"] if self.ignored else []
         return (
             f"{_counted(self.objects, 'object')} in {_counted(self.files, 'file')}: "
-            f"{_counted(self.ingresses, 'Ingress')} checked{others}; {', '.join(parts)}"
+            f"{_counted(self.ingresses, 'Ingress')}{ports} checked{others}; {', '.join(parts)}"
         )
 
     @property
     def unchecked(self) -> str:
-        """Why there was nothing to check; empty if Ingresses were checked."""
-        if self.ingresses:
+        """Why there was nothing to check; empty if Ingresses or ports were checked."""
+        if self.any_checked:
             return ""
         if not self.files:
             return "no file ends in .yaml, .yml or .json"

@@ -3,25 +3,19 @@
 from typing import Final
 
 from xds.migrate.inventory import Inventory
+from xds.migrate.passthrough import NAME
 from xds.migrate.subject import Subject, access_of
 from xds.migrate.surprises.rule import Rule, listed
-
-_NAME: Final = "ssl-passthrough"
 
 _LISTS: Final = frozenset({"whitelist-source-range", "allowlist-source-range", "denylist-source-range"})
 
 
 def _passes(subject: Subject, inventory: Inventory) -> bool:
-    return inventory.passes_tls and subject.is_on(_NAME) and not subject.is_canary
-
-
-def _root_owner(host: str, inventory: Inventory) -> Subject | None:
-    """The Ingress whose Service gets all TLS connections of a host."""
-    return next(iter(inventory.owners.get((host, "/", "Prefix"), ())), None)
+    return inventory.passes_tls and subject.is_on(NAME) and not subject.is_canary
 
 
 def _off(subject: Subject, inventory: Inventory) -> str:
-    if inventory.passes_tls or not subject.is_on(_NAME):
+    if inventory.passes_tls or not subject.is_on(NAME):
         return ""
     return "the controller runs without --enable-ssl-passthrough, so TLS is ended, there and here"
 
@@ -29,7 +23,7 @@ def _off(subject: Subject, inventory: Inventory) -> str:
 def _without_root(subject: Subject, inventory: Inventory) -> str:
     if not _passes(subject, inventory):
         return ""
-    found = [host for host in subject.hosts if host and _root_owner(host, inventory) is None]
+    found = [host for host in subject.hosts if host and inventory.root_owner(host) is None]
     return f"no path / of type Prefix: TLS connections are closed, there and here: {listed(found)}" if found else ""
 
 
@@ -39,14 +33,14 @@ def _takes_host(subject: Subject, inventory: Inventory) -> str:
         return ""
     found = []
     for host in subject.hosts:
-        owner = _root_owner(host, inventory)
-        if owner is not None and owner is not subject and not owner.is_on(_NAME):
+        owner = inventory.root_owner(host)
+        if owner is not None and owner is not subject and not owner.is_on(NAME):
             found.append(f"{owner.key} for {host}")
     return f"the Service of an older Ingress gets the undecrypted connections: {listed(found)}" if found else ""
 
 
 def _of_neighbour(subject: Subject, inventory: Inventory) -> str:
-    if subject.is_canary or subject.is_on(_NAME):
+    if subject.is_canary or subject.is_on(NAME):
         return ""
     found = [
         f"{host} by {each.key}"

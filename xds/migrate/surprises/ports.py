@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.migrate.ports import PortEntry, Today
+from xds.traffic.upstream import ProxyHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def _opens(entry: PortEntry) -> str:
 
 def _names_client(entry: PortEntry) -> str:
     claim = entry.claim
-    if claim is None or not (claim.decodes_proxy and claim.proxy_header) or entry.reads_real_ip:
+    if claim is None or not claim.decodes_proxy or claim.proxy_header is not ProxyHeader.V1 or entry.reads_real_ip:
         return ""
     return "the header to the Service names the load balancer today, and the client after the switch"
 

@@ -3,10 +3,12 @@
 The port may be free by then, and no change in the source would tell. Other resources are never sent again.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
+
+from xds.protocol.messages import Rejection
 
 BIND_RETRY_SECONDS: Final = 60.0
 """Time after which a proxy is sent a listener again that it could not bind."""
@@ -35,6 +37,9 @@ class BindRetries:
     def __init__(self) -> None:
         self._attempts: dict[str, _Attempt] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._attempts)
+
     def __contains__(self, name: str) -> bool:
         return name in self._attempts
 
@@ -47,6 +52,19 @@ class BindRetries:
         """Envoy's reason why a listener was not bound; empty: the listener doesn't wait."""
         attempt = self._attempts.get(name)
         return attempt.reason if attempt else ""
+
+    def beside(self, last: Rejection | None, rejected: Collection[str]) -> Rejection | None:
+        """The last rejection with the reasons of the listeners that it lacks, as it may be newer.
+
+        Args:
+            last: None: there was none.
+            rejected: Names of the resources that the proxy rejects now.
+        """
+        blamed = {name for name, _ in last.blamed} if last else set()
+        if last is None or blamed.issuperset(self._attempts):
+            return last
+        lines = "\n".join(f"{name}: {attempt.reason}" for name, attempt in self._attempts.items() if name not in blamed)
+        return replace(last, message=f"{last.message.rstrip()}\n{lines}" if blamed.intersection(rejected) else lines)
 
     def failed(self, name: str, version: str, reason: str, now: float) -> bool:
         """Note that an attempt failed. Returns whether the one before failed alike."""
@@ -79,3 +97,7 @@ class BindRetries:
             attempt = self._attempts[name]
             self._attempts[name] = _Attempt(attempt.version, attempt.reason, now + BIND_RETRY_SECONDS)
         return {name: self._attempts[name].version for name in due}
+
+
+NO_BIND_RETRIES: Final = BindRetries()
+"""Of a proxy without rejections. Never written to."""

@@ -11,8 +11,6 @@ trial (see `trial`), and answers for itself.
 """
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
 from xds.protocol.backlog import Backlog, sendable, unsendable
 from xds.protocol.in_flight import InFlight, Update
@@ -20,52 +18,10 @@ from xds.protocol.messages import Response
 from xds.protocol.rejection.bind_retries import BindRetries
 from xds.protocol.rejection.bisection import Bisection
 from xds.protocol.rejection.nack import NAMED_TYPES, TRUNCATED, blamed_names, printable, unbound_names
+from xds.protocol.rejection.rejected import Blame, RejectedResource, Wanted
 from xds.protocol.subscription import Subscription
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, Revision
-
-
-@dataclass(slots=True)
-class RejectedResource:
-    """A resource that the proxy doesn't have as the source wants.
-
-    Attributes:
-        version: The rejected version; None: other proxies rejected the wanted version, so the proxy never got it. The
-            proxy may have rejected an older one.
-        versions: All versions that the proxy rejected since the last change in the source: after the wanted one maybe
-            the last good one, or a RouteConfiguration with other virtual hosts inside. A version that the proxy could
-            not bind is none of them.
-        base: The version that the proxy has instead; None: the proxy doesn't have the resource.
-        differs_from_served: Whether `base` is not what the fleet serves now.
-    """
-
-    version: str | None
-    base: Resource | None
-    differs_from_served: bool
-    versions: frozenset[str] = frozenset()
-
-    @property
-    def follows_served(self) -> bool:
-        """Whether the proxy rejected nothing itself, and is sent the served version."""
-        return self.version is None and not self.differs_from_served
-
-
-class Blame(NamedTuple):
-    """The part of a rejected response that is to blame: see `Rejection`."""
-
-    blamed: tuple[tuple[str, str], ...]
-    unbound: frozenset[str]
-    is_repeated: bool
-
-
-class Wanted(Protocol):
-    """The snapshot that the source asks for."""
-
-    def wants(self, resource: Resource) -> bool:
-        """Whether the version is the wanted one."""
-
-    def has_replaced(self, resource: Resource) -> bool:
-        """Whether another version is wanted, so that a NACK says nothing about the wanted one."""
 
 
 class Rejections:
@@ -128,7 +84,7 @@ class Rejections:
             self._accept(sent[name], wanted)
         for name in filter(subscription.covers, blamed):
             self._reject(sent[name], bases[name], served.get(name), wanted, is_unbound=name in unbound)
-        reasons = {name: printable(reason, sent.values()) for name, reason in unbound.items()}
+        reasons = {name: printable(reason, [sent[name]]) for name, reason in unbound.items()}
         failed = {name: reason for name, reason in reasons.items() if name in self.rejected}
         repeated = {
             name for name, reason in failed.items() if self.bind_retries.failed(name, versions[name], reason, now)

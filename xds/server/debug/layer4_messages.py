@@ -1,14 +1,16 @@
 """Explanations of layer 4 as messages of the debug API."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.connection import Connection, ConnectionExplanation, ListenerRejection
 from xds.explain.layer4_list import ListedPort
-from xds.explain.layer4_objects import ObjectExplanation, Use
+from xds.explain.layer4_objects import ObjectExplanation, Use, claim_use
 from xds.explain.layer4_ports import rejection_words
 from xds.problems.problem import ObjectRef
+from xds.problems.reasons import Reason
 from xds.server.debug import messages
 from xds.server.debug.explanation_messages import deliveries_of, dependency, step, unit
 from xds.server.debug.messages import ProxyDelivery, ProxyStatus, WallClock
@@ -67,18 +69,21 @@ def _unit(value: Use) -> pb.Unit:
     return found
 
 
-def rejections_of(proxy: ProxyStatus) -> Iterator[tuple[str, ListenerRejection]]:
-    """The listeners that a proxy has rejected, each by name with the proxy's newest message."""
+def rejected_listeners(proxy: ProxyStatus) -> Iterator[str]:
+    """The names of the listeners that a proxy has rejected."""
     for each in proxy.stream.types:
-        if each.type is ResourceType.LISTENER and each.rejected_names:
-            node = proxy.stream.node.id if proxy.stream.node else proxy.peer
-            message = each.last_rejection.message if each.last_rejection else ""
-            yield from ((name, ListenerRejection(node, message)) for name in each.rejected_names)
+        if each.type is ResourceType.LISTENER:
+            yield from each.rejected_names
 
 
 def port(value: ListedPort, rejections: Mapping[str, Sequence[ListenerRejection]], proxies: int) -> pb.Port:
-    claim, found, name = value.facts.claim, unit(value.use.unit), str(value.port or "")
+    name = str(value.port or "")
     rejecting = rejections.get(name, ()) if value.facts.listener else ()
+    facts = value.facts
+    if rejecting:  # `rejection` tells
+        problems = (each for each in facts.problems if each.reason is not Reason.REJECTED_BY_PROXY)
+        facts = replace(facts, problems=tuple(problems))
+    claim, found = facts.claim, unit(claim_use(facts).unit)
     return pb.Port(
         name=name,
         source=messages.reference(claim.source),

@@ -83,11 +83,12 @@ def counts(value: OverviewCounts) -> pb.IngressCounts:
 
 
 class HttpsHosts:
-    """The hosts for which proxies have a certificate."""
+    """The hosts for which proxies have a certificate, or a backend that TLS is passed through to."""
 
     def __init__(self, tls: TlsTable) -> None:
         self._served = {host for each in tls.terminations for host in each.hosts}
-        self._closed = frozenset(tls.without_certificate)
+        self._served |= {host for each in tls.passed for host in each.hosts}
+        self._closed = frozenset((*tls.without_certificate, *tls.closed))
 
     def __contains__(self, host: str) -> bool:
         return host in self._served or (host not in self._closed and wildcard_of(host) in self._served)

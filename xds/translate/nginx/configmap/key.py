@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Generic
+from typing import Any, Generic
 
 from xds.translate.nginx.annotation import AnyAnnotation, Grammar, Value, Verdict
 from xds.translate.nginx.grammars import ANYTHING
@@ -54,8 +54,6 @@ class ConfigKey(Generic[Value]):
 
 
 AnyKey = ConfigKey[Any]
-
-LAYER_4: Final = "TCP and UDP services are not supported yet"
 
 
 def of_annotations(section: Section, **defaults: str) -> tuple[AnyKey, ...]:
