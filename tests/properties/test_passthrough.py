@@ -132,8 +132,8 @@ def test_step_by_step_equals_fresh(steps: list[Change], translate: TranslateOpti
     fresh = pipeline(*final.values(), translate=translate)
     assert outcome(grown) == outcome(fresh)
     for type_ in (ResourceType.LISTENER, ResourceType.CLUSTER):
-        for each in fresh.store.resources(type_).values():
-            assert not violations(codec.decode(type_.message, each.body))
+        for resource in fresh.store.resources(type_).values():
+            assert not violations(codec.decode(type_.message, resource.body))
 
 
 @FEW
@@ -143,8 +143,8 @@ def test_no_connection_is_decrypted_or_sent_to_another_namespace(
 ) -> None:
     world = World(*FIRST, *some, passes_tls=True, host_ownership=ownership, default_tls_secret=default)
     table = world.traffic.tls
-    treated = [host for each in (*table.terminations, *table.passed) for host in each.hosts]
-    treated += [*table.without_certificate, *table.closed]
+    treated = [host for termination in table.terminations for host in termination.hosts]
+    treated += [*table.without_certificate, *table.undecrypted]
     assert len(set(treated)) == len(treated)
     for each in table.passed:
         assert each.backend in world.traffic.backends
