@@ -28,7 +28,7 @@ kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 m
 envoys: venv ## binaries of other Envoys, served and too old ones, which tests/e2e needs: 30 MB each, once
 	@$(BIN)/python -m tests.support.envoy_versions
 
-tools: venv ## Prometheus and its companions, Chromium, PostgreSQL, Redis, NSD, Mosquitto and OpenSSH from Debian's packages, for tests and DEMO_MONITORING=1: 300 MB, once
+tools: venv ## Prometheus and its companions, Chromium, PostgreSQL, NSD, Mosquitto and OpenSSH from Debian's packages, for tests and DEMO_MONITORING=1: 300 MB, once
 	@$(BIN)/python -m tests.support.debian
 	@$(BIN)/python -m tests.support.prometheus_operator
 

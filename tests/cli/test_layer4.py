@@ -5,7 +5,6 @@ Excludes: the content of explanations (tests/explain/test_layer4.py), and the ke
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,8 +140,11 @@ def test_ports_has_a_row_for_each_port(server: ThreadedDebugServer, capfd: pytes
         ResourceType.LISTENER, now, wildcard=True, last_rejection=rejection, rejected_count=1, rejected_names=names
     )
     server.connect(Node("envoy-1"), rejected)
-    [one] = server.server.proxies
-    server.server.proxies.append(replace(one, peer="ipv4:2", stream=replace(one.stream, types=())))
+    missing = OutOfSync(ResourceType.LISTENER, "tcp/9000", DeliveryState.REJECTED, BUSY)
+    server.server.deliveries += [
+        ProxyDelivery("ipv4:1", Node("envoy-1"), (missing,)),
+        ProxyDelivery("ipv4:2", Node("b"), ()),
+    ]
     assert run(["ports", "--server", server.target]) == 0
     header, first, second = capfd.readouterr().out.splitlines()
     assert header.split() == ["PORT", "STATE", "SERVICE", "HEALTHY", "SOURCE", "WHY"]

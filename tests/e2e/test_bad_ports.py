@@ -29,6 +29,7 @@ pytestmark = [
     needs("nsd"),
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("bad-ports"),
+    pytest.mark.timeout(300),  # a busy machine takes long to start processes
 ]
 
 ADDRESS: Final = "127.0.7.1"

@@ -24,6 +24,7 @@ pytestmark = [
     needs("nsd", "drill", "dnsperf"),
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("dns"),
+    pytest.mark.timeout(300),  # a busy machine takes long to start processes
 ]
 
 SERVERS: Final = {"a": "127.0.5.1", "b": "127.0.5.2", "c": "127.0.5.3"}

@@ -6,6 +6,8 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.support.authority import Authority
 from tests.support.debian import needs
 from tests.support.echo import echo
@@ -18,7 +20,7 @@ from tests.support.route_table_annotations import annotated
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.traffic.layer4 import Transport
 
-pytestmark = [needs_envoy, needs("mosquitto", "mosquitto_pub", "mosquitto_sub")]
+pytestmark = [needs_envoy, needs("mosquitto", "mosquitto_pub", "mosquitto_sub"), pytest.mark.timeout(300)]
 
 OLD: Final = "127.0.6.1"
 NEW: Final = "127.0.6.2"

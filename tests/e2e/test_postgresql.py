@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from tests.support.debian import needs
 from tests.support.envoy import free_port, needs_envoy
-from tests.support.exposed import Exposed, Pods, exposed, running
+from tests.support.exposed import NS, Exposed, Pods, exposed, running
 from tests.support.real_servers import USER, Result, Server, needs_a_user, postgresql, run, start
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.traffic.layer4 import Transport
@@ -24,6 +24,7 @@ pytestmark = [
     needs_a_user,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("postgresql"),
+    pytest.mark.timeout(300),  # a busy machine takes long to start processes
 ]
 
 SERVERS: Final = {"a": "127.0.4.1", "b": "127.0.4.2", "c": "127.0.4.3"}
@@ -58,6 +59,13 @@ class Database:
         session = Session(process)
         session.server = await session.ask("show cluster_name")
         return session
+
+    async def open_and_close(self, other: int) -> None:
+        """Another port for the same Service, for a moment."""
+        entry = f"{NS}/{self.pods.name}:{self.pods.port}"
+        for ports in ((self.port, other), (self.port,)):
+            self.world.expose(Transport.TCP, dict.fromkeys(ports, entry))
+            await self.world.is_listening(*(f"tcp/{each}" for each in ports))
 
     async def load(self, folder: Path, *flags: str) -> Result:
         """Transactions of six clients for LOAD_SECONDS."""
@@ -108,14 +116,15 @@ async def database(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Da
         yield Database(world, pods, servers, public)
 
 
-async def test_no_session_breaks_while_endpoints_roll(
+async def test_no_session_breaks_while_endpoints_roll_and_other_ports_come_and_go(
     database: Database, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     held, fresh = (asyncio.create_task(database.load(tmp_path, *flags)) for flags in (("-R", "1000"), ("-C",)))
-    changes = 0
+    rounds = 0
     while not (held.done() and fresh.done()):
-        await database.pods.roll(list(SERVERS.values())[changes % len(SERVERS)])
-        changes += 1
+        await database.pods.roll(list(SERVERS.values())[rounds % len(SERVERS)])
+        await database.open_and_close(free_port())
+        rounds += 1
     for name, load in (("sessions held", held), ("a session for each transaction", fresh)):
         result = await load
         assert result.code == 0, result
@@ -123,7 +132,7 @@ async def test_no_session_breaks_while_endpoints_roll(
         assert "aborted" not in result.err
         done = int(re.findall(r"actually processed: (\d+)", result.out)[0])
         assert done > 0
-        record_property(f"{name}: transactions over {3 * changes} changes of endpoints", done)
+        record_property(f"{name}: transactions over {3 * rounds} changes of endpoints, {2 * rounds} of ports", done)
 
 
 async def test_a_copy_ends_whole_though_the_control_plane_is_killed(database: Database) -> None:

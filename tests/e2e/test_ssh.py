@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.support.debian import needs
 from tests.support.envoy import free_port, needs_envoy
 from tests.support.exposed import Pods, exposed, running
@@ -12,7 +14,7 @@ from tests.support.real_servers import needs_a_user, openssh, run, ssh_user, sta
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.traffic.layer4 import Transport
 
-pytestmark = [needs_envoy, needs("sshd", "sftp", "ssh-keygen", "ssh-keyscan"), needs_a_user]
+pytestmark = [needs_envoy, needs("sshd", "sftp", "ssh-keygen", "ssh-keyscan"), needs_a_user, pytest.mark.timeout(300)]
 
 OLD: Final = "127.0.8.1"
 NEW: Final = "127.0.8.2"

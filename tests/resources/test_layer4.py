@@ -1,4 +1,4 @@
-"""Listeners and clusters of TCP and UDP: the facts that they hold, and those that they don't.
+"""Listeners and clusters of TCP and UDP: their own fields, and the absence of HTTP's.
 
 Excludes: a real Envoy with them (tests/e2e/test_layer4_listeners.py), the translation (tests/translate/layer4).
 """

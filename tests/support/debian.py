@@ -6,6 +6,7 @@ the command that does.
 """
 
 import fcntl
+import itertools
 import os
 import shutil
 import subprocess
@@ -31,8 +32,6 @@ WITH_LIBRARIES: Final = {
     "pgbench": "postgresql",
     "postgres": "postgresql",
     "psql": "postgresql",
-    "redis-server": "redis-server",
-    "redis-benchmark": "redis-server",
     "nsd": "nsd",
     "dnsperf": "dnsperf",
     "drill": "ldnsutils",
@@ -67,11 +66,9 @@ _FOLDERS: Final = ("usr/lib/postgresql/*/bin", "usr/bin", "usr/sbin")
 
 def program(name: str) -> str:
     """The path of a program: an unpacked one, else one of the system; empty without it."""
-    for root in (_folder(), Path("/")):
-        found = (each for folder in _FOLDERS for each in sorted(root.glob(f"{folder}/{name}")))
-        if path := next(found, None):
-            return str(path)
-    return shutil.which(name) or ""
+    unpacked = (each for folder in _FOLDERS for each in sorted(_folder().glob(f"{folder}/{name}")))
+    found = next(itertools.chain(unpacked, Path("/").glob(f"{_FOLDERS[0]}/{name}")), None)
+    return str(found) if found else shutil.which(name) or shutil.which(name, path="/usr/sbin") or ""
 
 
 def libraries() -> dict[str, str]:

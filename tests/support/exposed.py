@@ -15,7 +15,7 @@ import yaml
 from tests.support.envoy import Envoy, free_port, running_envoy
 from tests.support.objects import endpoint, manifest, service, slice_of
 from tests.support.release import TODAY
-from tests.support.rolling import is_ready
+from tests.support.rolling import START_LIMIT_SECONDS, is_ready
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.api.v1 import debug_pb2 as pb
 from xds.api.v1 import debug_pb2_grpc
@@ -78,7 +78,7 @@ class Exposed:
             *("--listener-address", "127.0.0.1", "--ui", "off", *self.arguments),
             log=self.folder / "serve.log",
         )
-        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+        async with asyncio.timeout(START_LIMIT_SECONDS):
             while not await is_ready(self.admin):
                 assert self._process.returncode is None, self.log
                 await asyncio.sleep(0.01)
@@ -200,6 +200,6 @@ async def running(world: Exposed, *, sotw: bool = False) -> AsyncIterator[Envoy]
     await world.start()
     async with running_envoy(world.listen, world.folder, sotw=sotw) as envoy:
         world.envoy = envoy
-        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+        async with asyncio.timeout(START_LIMIT_SECONDS):
             await envoy.until_ready()
         yield envoy

@@ -1,4 +1,4 @@
-"""Backends of TCP and UDP that tell apart: each answers with its name and what it received."""
+"""Backends of TCP and UDP that answer with their name and the received bytes, and clients."""
 
 import asyncio
 import contextlib
@@ -20,13 +20,13 @@ Address = tuple[str, int]
 
 @dataclass(slots=True)
 class TcpBackend:
-    """A backend that greets with its name, and answers each part with the part. At the end of input it says `end`.
+    """A backend that greets with its name, sends received bytes back, and says `end` when a client ends its side.
 
     Attributes:
         name: Sent at the begin of each connection, before the client speaks.
         address: Where it listens.
         received: The bytes of each connection, in the order in which connections came.
-        ended: The connections whose client ended its side.
+        ended: The number of connections whose client has ended its side.
     """
 
     name: str
@@ -70,7 +70,7 @@ async def tcp_backend(name: str, host: str = "127.0.0.1") -> AsyncIterator[TcpBa
 
 @dataclass(slots=True)
 class UdpBackend(asyncio.DatagramProtocol):
-    """A backend that answers each datagram with its name and the datagram, as far as an answer can be long.
+    """A backend that answers a datagram with its name and the datagram, cut to MAX_ANSWER_BYTES.
 
     Attributes:
         address: Where it listens.

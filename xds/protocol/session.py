@@ -157,10 +157,10 @@ class Session:
         for type_, type_stream in self._type_streams.items():
             yield from ((type_, name) for name in type_stream.rejected_names)
 
-    def is_unbound(self, listener: str) -> bool:
-        """Whether the proxy can't bind a listener, which is sent again."""
+    def unbound_reason(self, listener: str) -> str:
+        """Envoy's reason why the proxy can't bind a listener, which is sent again; empty: nothing is known of that."""
         type_stream = self._type_streams.get(ResourceType.LISTENER)
-        return type_stream is not None and listener in type_stream.bind_retries
+        return type_stream.bind_retries.reason(listener) if type_stream is not None else ""
 
     def out_of_sync(self, resources: Iterable[Resource]) -> tuple[OutOfSync, ...]:
         """Find resources of the snapshot that the proxy doesn't have. Inlined virtual hosts count as their
@@ -189,8 +189,9 @@ class Session:
         at = self._ordering.deadline()
         if self._retry_at == inf:
             return at
-        retry_at = self._type_streams[ResourceType.LISTENER].bind_retries.next_at
-        return min(retry_at, inf if at is None else at) if retry_at < inf else at
+        if not self._type_streams[ResourceType.LISTENER].bind_retries:
+            return at
+        return self._retry_at if at is None else min(self._retry_at, at)
 
     def receive(self, request: Request, now: float) -> list[Event]:
         """Take in a request, and return its meaning.

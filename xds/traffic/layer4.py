@@ -66,7 +66,7 @@ class Layer4Route:
     """The backends of connections or datagrams.
 
     Attributes:
-        shares: At least one.
+        shares: At least one; for UDP exactly one, because Envoy's filter names one cluster.
         policy: The treatment.
         origin: The object and the field that ask for the route.
         service: The Service that the origin names.

@@ -312,6 +312,26 @@ def test_a_listener_that_another_proxy_calls_bad_is_reported_so() -> None:
     assert report.on_trial
 
 
+def test_a_busy_port_is_reported_so_when_the_proxy_that_calls_it_bad_has_left() -> None:
+    world = World(lds={"tcp/9000": "1"})
+    good = world.client()
+    good.subscribe(LDS)
+    for reason in ("no filter chains specified", IN_USE):
+        client = world.client()
+        client.subscribe(LDS)
+        if client.wire:
+            nack(client, {"tcp/9000": reason})
+        if client is world.clients[1]:
+            good.ack(LDS)
+    reports = reports_of(world)
+    sessions = [client.session for client in world.clients]
+    (report,) = reports.current(sessions, world.now)
+    assert (report.message, report.of_proxies) == ("no filter chains specified", 0)
+    world.build.leave(sessions[1], world.now)
+    (report,) = reports.current([sessions[0], sessions[2]], world.now)
+    assert (report.message, report.of_proxies) == (IN_USE, 2)
+
+
 def test_a_busy_port_that_other_proxies_have_bound_is_reported_beside_a_bad_listener() -> None:
     world = World(lds={"tcp/9000": "1"})
     follower(world, Variant.DELTA)

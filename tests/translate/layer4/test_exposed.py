@@ -231,3 +231,21 @@ def test_ports_can_be_explained_between_two_steps_of_an_update() -> None:
         looks += 1
     assert looks > len(changes)
     assert layer4.sources == (ObjectRef("Service", "team", "young"),)
+
+
+def test_a_misspelt_annotation_is_told_although_nothing_uses_the_service() -> None:
+    notes = {"xds-ingress.dev/expsoe": "9000=tcp:80", "example.com/expsoe": "x"}
+    site = Site(service("web", 80, ns="team", annotations=notes))
+    (problem,) = site.problems
+    assert (problem.object.name, problem.reason) == ("web", Reason.ANNOTATION_UNKNOWN)
+    assert "xds-ingress.dev/expose" in problem.remedy
+    site.add(exposing("web", "9000=tcp:80", 80))
+    assert site.problems == []
+    site.add(service("web", 80, ns="team", annotations=notes))
+    site.delete(exposing("web", "", 80))
+    assert site.problems == []
+
+
+def test_a_misspelt_annotation_of_a_used_service_is_told_once() -> None:
+    site = Site(exposing("web", "9000=tcp:80", 80, expsoe="x"))
+    assert len(site.problems) == 1

@@ -37,6 +37,9 @@ class BindRetries:
     def __init__(self) -> None:
         self._attempts: dict[str, _Attempt] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._attempts)
+
     def __contains__(self, name: str) -> bool:
         return name in self._attempts
 

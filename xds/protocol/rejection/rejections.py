@@ -84,7 +84,7 @@ class Rejections:
             self._accept(sent[name], wanted)
         for name in filter(subscription.covers, blamed):
             self._reject(sent[name], bases[name], served.get(name), wanted, is_unbound=name in unbound)
-        reasons = {name: printable(reason, sent.values()) for name, reason in unbound.items()}
+        reasons = {name: printable(reason, [sent[name]]) for name, reason in unbound.items()}
         failed = {name: reason for name, reason in reasons.items() if name in self.rejected}
         repeated = {
             name for name, reason in failed.items() if self.bind_retries.failed(name, versions[name], reason, now)

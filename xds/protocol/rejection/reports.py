@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
@@ -116,8 +116,8 @@ class RejectionReports:
         blamed = build.last_good.blamed(event)
         reasons: Mapping[str, str] = {}
         if event.type is ResourceType.LISTENER:
-            unbound = [each for each in event.response.resources if each.name in rejection.unbound]
-            blamed += [each for each in unbound if each not in blamed and build.last_good.wants(each)]
+            further = rejection.unbound - {each.name for each in blamed}
+            blamed += [each for each in event.response.resources if each.name in further and build.wants(each)]
             reasons = listener_reasons(rejection.message, {name for name, _ in rejection.blamed})
         wanted = [(each.type, each.name, each.version) for each in blamed]
         sent = [(event.type, name, version) for name, version in rejection.blamed]
@@ -149,7 +149,9 @@ class RejectionReports:
                     rejecting[key].append(session)
         self.nodes_beyond_limit &= nodes
         self._messages = {
-            key: message for key, message in self._messages.items() if self._applies(key, message, rejecting[key])
+            key: self._of_the_rest(key, message, rejecting[key])
+            for key, message in self._messages.items()
+            if self._applies(key, message, rejecting[key])
         }
         self._counts = Counter(message.node for message in self._messages.values())
         self._counted_at = {key: at for key, at in self._counted_at.items() if key in self._messages}
@@ -167,6 +169,13 @@ class RejectionReports:
         untried = any(build.last_good.is_untried(type_, name) for build in self._fleet.builds)
         return wanted.version != message.version and untried
 
+    def _of_the_rest(self, key: ResourceKey, message: _Message, rejecting: Sequence[Session]) -> _Message:
+        """The message; once only proxies are left that can't bind the listener, Envoy's reason at one of them."""
+        type_, name = key
+        reasons = [session.unbound_reason(name) for session in rejecting]
+        is_over = type_ is ResourceType.LISTENER and reasons and all(reasons) and not self._trials(key)
+        return replace(message, text=reasons[0], unbound=True) if is_over and not message.unbound else message
+
     def _trials(self, key: ResourceKey) -> list[BuildFleet]:
         """The builds in which a resource is on trial."""
         type_, name = key
@@ -179,7 +188,7 @@ class RejectionReports:
         trials = self._trials(key)
         if wanted is None:
             raise RuntimeError("a removed resource has no report")
-        unbound = message.unbound and not trials and all(session.is_unbound(wanted.name) for session in rejecting)
+        unbound = message.unbound and not trials and all(session.unbound_reason(wanted.name) for session in rejecting)
         if known is not None:
             facts = (known.resource.version, known.on_trial, bool(known.of_proxies))
             is_same = facts == (wanted.version, bool(trials), unbound)

@@ -8,8 +8,8 @@ from xds.envoyapi.messages import TcpKeepalive
 KEEPALIVE_SECONDS: Final = 300
 KEEPALIVE_INTERVAL_SECONDS: Final = 30
 KEEPALIVE_PROBES: Final = 5
-"""A connection whose other side is gone without a word ends after 300 + 5 * 30 seconds: a node that dies sends no FIN,
-and neither a client nor an endpoint would ever notice.
+"""A silent connection to a dead node ends after 300 + 5 * 30 seconds. A node that dies sends no FIN, so without probes
+neither side would notice.
 """
 
 

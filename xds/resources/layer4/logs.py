@@ -1,4 +1,4 @@
-"""What a proxy notes about a connection or a session at its end: a line of the access log, and figures by Service."""
+"""The loggers of connections and sessions: a line of the access log at the end, and figures by Service."""
 
 from xds.envoyapi.messages import AccessLog
 from xds.problems.problem import Key

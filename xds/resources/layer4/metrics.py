@@ -1,6 +1,6 @@
 """Metrics of the connections and sessions of each Service, beside those of requests: Envoy counts at the end of each.
 
-The metrics are `envoy_ingress_layer4_…`. Figures while a connection lives are those of its cluster and its listener.
+The metrics are `envoy_ingress_layer4_…`. Open connections are in the metrics of clusters and listeners.
 """
 
 from xds.envoyapi import codec

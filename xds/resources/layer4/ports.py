@@ -1,6 +1,6 @@
 """LDS: the ports of layer 4, a Listener each.
 
-A Listener holds nothing but the facts of its port: whatever changes it, drains its connections.
+A Listener holds nothing but the facts of its port, because each change of a Listener drains its connections.
 """
 
 from typing import Final

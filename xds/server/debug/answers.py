@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterab
 from dataclasses import dataclass, field
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.explain.connection import ListenerRejection
 from xds.explain.facts import StateReader
 from xds.explain.layer4_list import listed_ports, read_claims
 from xds.explain.layer4_object_facts import ClaimFacts
@@ -20,6 +19,7 @@ from xds.problems.problem import ObjectRef
 from xds.server.debug import layer4_messages, messages, overview_messages, status
 from xds.server.debug.errors import InvalidRequestError, NotFoundError
 from xds.server.debug.explain import Explaining
+from xds.server.debug.layer4_messages import rejected_listeners
 from xds.server.debug.live_overview import LiveOverview
 from xds.server.debug.messages import ProxyDelivery, ProxyFigures, ProxyStatus, WallClock
 from xds.server.debug.overview_messages import HttpsHosts
@@ -193,11 +193,8 @@ class Answers:
         claims: list[ClaimFacts] = []
         async for _ in in_slices(read_claims(self._reader, claims)):
             pass
-        proxies, rejections = 0, dict[str, list[ListenerRejection]]()
-        async for proxy in in_slices(self._state.proxies()):
-            proxies += 1
-            for name, rejection in layer4_messages.rejections_of(proxy):
-                rejections.setdefault(name, []).append(rejection)
+        rejected = {name async for each in in_slices(self._state.proxies()) for name in rejected_listeners(each)}
+        proxies, rejections = self._explaining.rejections_of(rejected)
         pending = self._reader.busy()
 
         def response() -> pb.ListPortsResponse:

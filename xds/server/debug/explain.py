@@ -1,6 +1,6 @@
 """Explain and WhyIngress of the debug API: the live state is read on the event loop, and evaluated in a thread."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
@@ -72,6 +72,18 @@ class Explaining:
                 explain_connection(facts, rejections, len(deliveries)), deliveries, pending=pending
             )
         )
+
+    def rejections_of(self, listeners: Iterable[str]) -> tuple[int, Mapping[str, Sequence[ListenerRejection]]]:
+        """The number of connected proxies, and the rejections of some listeners by name.
+
+        Args:
+            listeners: Names, few of them: each proxy is asked about each.
+        """
+        store = self._state_reader.store
+        found = [each for name in sorted(listeners) if (each := store.get(ResourceType.LISTENER, name))]
+        deliveries = self._deliveries(found) if found else ()
+        rejections = {each.name: [r for one in deliveries for r in _rejections(one, each.name)] for each in found}
+        return len(deliveries), rejections
 
     async def why_object(self, about: ObjectRef, in_thread: InThread, at: WallClock) -> pb.WhyObjectResponse | None:
         """The state of a ConfigMap or Service; None if there is none and nothing names it."""

@@ -67,13 +67,11 @@ def _unit(value: Use) -> pb.Unit:
     return found
 
 
-def rejections_of(proxy: ProxyStatus) -> Iterator[tuple[str, ListenerRejection]]:
-    """The listeners that a proxy has rejected, each by name with the proxy's newest message."""
+def rejected_listeners(proxy: ProxyStatus) -> Iterator[str]:
+    """The names of the listeners that a proxy has rejected."""
     for each in proxy.stream.types:
-        if each.type is ResourceType.LISTENER and each.rejected_names:
-            node = proxy.stream.node.id if proxy.stream.node else proxy.peer
-            message = each.last_rejection.message if each.last_rejection else ""
-            yield from ((name, ListenerRejection(node, message)) for name in each.rejected_names)
+        if each.type is ResourceType.LISTENER:
+            yield from each.rejected_names
 
 
 def port(value: ListedPort, rejections: Mapping[str, Sequence[ListenerRejection]], proxies: int) -> pb.Port:

@@ -1,6 +1,7 @@
 """The ports of layer 4, kept in step with ConfigMaps and Services."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 from xds.kube.objects import Service
@@ -15,9 +16,9 @@ from xds.translate.layer4.claims import Claim, ClaimState, Fault, PortClaim, Ran
 from xds.translate.layer4.conflicts import lost
 from xds.translate.layer4.entries import MAX_PORT
 from xds.translate.layer4.options import STREAM_DEFAULTS, Layer4Options, StreamDefaults
-from xds.translate.layer4.routes import Outcome, outcome
+from xds.translate.layer4.routes import Outcome, of_annotations, outcome
 from xds.translate.layer4.sources import PortConfigMap, Position, service_claims
-from xds.translate.own.service import EXPOSE
+from xds.translate.own.service import EXPOSE, report_unknown
 
 Use: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
 """Takes the backends that a user uses, in place of those before."""
@@ -58,6 +59,7 @@ class Layer4Ports:
         self._ports: dict[PortKey, PortListener] = {}
         self._touched: dict[PortKey, None] = {}
         self._unreported: set[Claim] = set()
+        self._misnamed: set[ObjectRef] = set()
 
     @property
     def current(self) -> Mapping[PortKey, PortListener]:
@@ -112,6 +114,7 @@ class Layer4Ports:
 
     def _read_service(self, key: Key) -> Steps[None]:
         service, source = self._state.service(key), ObjectRef(Service.kind, *key)
+        self._check_names(source, service.annotations if service else {})
         before = self._claims.get(source, {})
         if before or (service is not None and EXPOSE.full_name in service.annotations):
             yield from self._replace(source, *service_claims(service, self._options, before))
@@ -119,6 +122,14 @@ class Layer4Ports:
             if claim.held and self._winner(claim.held) is claim:
                 self._touched[claim.held] = None
         yield
+
+    def _check_names(self, source: ObjectRef, annotations: Mapping[str, str]) -> None:
+        """Report annotations of no known name: a Service that fails to claim its port may have no other use."""
+        problems: list[Problem] = []
+        report_unknown(annotations, partial(of_annotations, problems, source))
+        if problems or source in self._misnamed:
+            self._report(("annotations", source), problems)
+            (self._misnamed.add if problems else self._misnamed.discard)(source)
 
     def _replace(
         self, group: Hashable, gone: Iterable[Position], changed: Iterable[tuple[Position, Claim]]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from xds.kube.objects import IngressServiceBackend, Service, ServiceBackendPort
+from xds.kube.objects import IngressServiceBackend, ServiceBackendPort
 from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath
-from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.backends import Backend
 from xds.traffic.layer4 import Layer4Policy, Layer4Route, PortKey, PortListener, Share, Transport
@@ -68,7 +68,7 @@ def outcome(
     if resolved.backend is None or service is None:
         return Outcome(fault=_fault(resolved.fault) if resolved.fault else None)
     problems: list[Problem] = []
-    report = partial(_report, problems, entry.service)
+    report = partial(of_annotations, problems, service.ref)
     for each in resolved.of_service:
         report(each.reason, each.message, each.remedy)
     idle = idle_timeout(service.annotations, port.transport, report) or defaults.idle_timeout(port.transport)
@@ -83,5 +83,6 @@ def _fault(of: BackendFault) -> Fault:
     return Fault(of.reason, of.message, "Create the Service, or correct the entry." if is_missing else of.remedy)
 
 
-def _report(problems: list[Problem], service: Key, reason: Reason, message: str, remedy: str) -> None:
-    problems.append(Problem(ObjectRef(Service.kind, *service), reason, message, remedy, _ANNOTATIONS))
+def of_annotations(problems: list[Problem], service: ObjectRef, reason: Reason, message: str, remedy: str) -> None:
+    """Add a problem of a Service's own annotations."""
+    problems.append(Problem(service, reason, message, remedy, _ANNOTATIONS))

@@ -131,14 +131,8 @@ _BY_NAME: Final[Mapping[str, AnyAnnotation]] = {each.full_name: each for each in
 
 def service_settings(annotations: Mapping[str, str], report: Report) -> ServiceSettings:
     """The settings; values that can't be used, and unknown names, are problems."""
-    ours = sorted(name for name in annotations if name.startswith(OWN_PREFIX))
-    if not ours:
+    if not report_unknown(annotations, report):
         return NO_SETTINGS
-    for name in ours:
-        if name not in _BY_NAME:
-            near = nearest(name.removeprefix(OWN_PREFIX), tuple(each.name for each in ANNOTATIONS))
-            remedy = f"Did you mean {OWN_PREFIX}{near}? Correct the name." if near else "Remove the annotation."
-            report(Reason.ANNOTATION_UNKNOWN, f"annotation {shown(name)} has no effect on a Service", remedy)
     check = _read(HEALTH_CHECK, annotations, report)
     return ServiceSettings(
         health_check=check,
@@ -146,6 +140,17 @@ def service_settings(annotations: Mapping[str, str], report: Report) -> ServiceS
         max_requests=_read(MAX_REQUESTS, annotations, report),
         max_connections=_read(MAX_CONNECTIONS, annotations, report),
     )
+
+
+def report_unknown(annotations: Mapping[str, str], report: Report) -> bool:
+    """Report the names that no annotation of a Service has, and return whether any name has our prefix."""
+    ours = sorted(name for name in annotations if name.startswith(OWN_PREFIX))
+    for name in ours:
+        if name not in _BY_NAME:
+            near = nearest(name.removeprefix(OWN_PREFIX), tuple(each.name for each in ANNOTATIONS))
+            remedy = f"Did you mean {OWN_PREFIX}{near}? Correct the name." if near else "Remove the annotation."
+            report(Reason.ANNOTATION_UNKNOWN, f"annotation {shown(name)} has no effect on a Service", remedy)
+    return bool(ours)
 
 
 def idle_timeout(annotations: Mapping[str, str], transport: Transport, report: Report) -> timedelta | None:
