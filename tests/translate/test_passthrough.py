@@ -299,6 +299,27 @@ def test_a_name_of_an_older_ingress_below_a_wildcard_keeps_the_default_certifica
     assert without.traffic.tls.closed == ("a.x.test",)
 
 
+def test_a_wildcard_takes_no_tls_of_names_that_another_namespace_owns() -> None:
+    """However young they are, and aliases below the wildcard too."""
+    wild = passing(rule("*.x.test", path("/")))
+    aliases = annotated(server_alias="alias.x.test")
+    young = ingress("late", rule("b.x.test", path("/", "web:443")), ns="other", created=5, annotations=aliases)
+    for ownership, is_passed in (HostOwnership.SHARED, True), (HostOwnership.NAMESPACE, False):
+        given = world(wild, young, default_tls_secret="default", host_ownership=ownership)
+        for name in ("b.x.test", "alias.x.test"):
+            assert (handshake(given.traffic.tls, name).passthrough is not None) is is_passed
+        assert handshake(given.traffic.tls, "free.x.test").passthrough is not None
+        assert problems(given) == [("late", Reason.PATH_NOT_SEEN)] * is_passed
+    assert by_tls(given, "b.x.test", "b.x.test") == plain(given, "b.x.test")
+    given.apply(Deleted(Ingress, key("late", "other")))
+    assert handshake(given.traffic.tls, "b.x.test").passthrough is not None
+    given.add(young)
+    assert handshake(given.traffic.tls, "b.x.test").passthrough is None
+    assert set(world(wild, young, host_ownership=HostOwnership.NAMESPACE).traffic.tls.closed) == {
+        *("b.x.test", "alias.x.test")
+    }
+
+
 def test_its_name_on_a_terminated_connection_is_misdirected() -> None:
     wild = ingress("wild", rule("*.test", path("/", "app")), tls=[tls("*.test", secret="cert")], created=0)
     closed = passing(rule("closed.test", path("/app")), name="closed", created=2)

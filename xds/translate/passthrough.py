@@ -62,7 +62,8 @@ class UndecryptedHosts:
 
     Attributes:
         hosts: By host.
-        kept: Hosts below a wildcard among these that keep the default certificate, as older Ingresses have them.
+        kept: Hosts below a wildcard among these that keep the default certificate, as older Ingresses have them, or
+            other namespaces own them.
         without_entry: Those of both that no TLS entry names.
     """
 
@@ -299,7 +300,9 @@ class PassthroughTranslation:
                 self._findings.report(ingress.ref, Reason.PATH_NOT_SEEN, message, at)
 
     def _kept(self, wildcard: str, named: Set[str]) -> Iterator[str]:
-        """The names below a wildcard that older Ingresses have, and whose TLS no Ingress mentions."""
+        """The names below a wildcard whose TLS no Ingress mentions, and that older Ingresses have, or other namespaces
+        own: who owns a wildcard doesn't own names below.
+        """
         decided = self._found[wildcard]
         for name, virtual_host in sorted(self._hosts.items()):
             if is_wildcard(name) or wildcard_of(name) != wildcard or name in named or name in self._found:
@@ -308,7 +311,9 @@ class PassthroughTranslation:
             oldest = next(self._ordinary(host), None)
             if oldest is None:
                 continue
-            if seniority(oldest) < seniority(decided.ingress):
+            owner = self._owners.get(host)
+            is_foreign = owner is not None and owner.key.namespace != decided.ingress.key.namespace
+            if is_foreign or seniority(oldest) < seniority(decided.ingress):
                 yield name
                 continue
             for index, _ in self._state.rules(oldest, name):
