@@ -6,7 +6,6 @@ from typing import Final
 
 from xds.explain.facts import StateReader
 from xds.explain.layer4_object_facts import ClaimFacts, claim_facts
-from xds.explain.layer4_objects import Use, claim_use
 from xds.problems.problem import ObjectRef
 from xds.steps import Steps
 from xds.traffic.layer4 import PortKey
@@ -31,10 +30,6 @@ class ListedPort:
     port: PortKey | None
     facts: ClaimFacts
     losers: tuple[ObjectRef, ...]
-
-    @property
-    def use(self) -> Use:
-        return claim_use(self.facts)
 
 
 def read_claims(reader: StateReader, into: list[ClaimFacts]) -> Steps[None]:
