@@ -110,7 +110,22 @@ async def test_no_query_is_lost_though_the_control_plane_is_killed(
 ) -> None:
     queries = tmp_path / "queries"
     queries.write_text("".join(f"name-{number}.test TXT\n" for number in range(100)))
-    flags = ("-c", str(CLIENTS), "-T", "1", "-q", "50", "-Q", "2000", "-l", str(LOAD_SECONDS), "-d", str(queries))
+    flags = (
+        "-c",
+        str(CLIENTS),
+        "-T",
+        "1",
+        "-t",
+        "20",
+        "-q",
+        "50",
+        "-Q",
+        "2000",
+        "-l",
+        str(LOAD_SECONDS),
+        "-d",
+        str(queries),
+    )
     kill = asyncio.create_task(_kill_and_change(dns))
     total = 0
     while not kill.done():

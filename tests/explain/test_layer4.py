@@ -13,7 +13,7 @@ from xds.explain.ingress import Acceptance, UnitStatus
 from xds.explain.layer4 import connection_facts, explain_connection
 from xds.explain.layer4_list import ListedPort, listed_ports, read_claims
 from xds.explain.layer4_object_facts import ClaimFacts, object_facts
-from xds.explain.layer4_objects import ObjectExplanation, explain_object
+from xds.explain.layer4_objects import ObjectExplanation, claim_use, explain_object
 from xds.explain.layer4_question import layer4_question
 from xds.explain.url import QuestionError
 from xds.kube.objects import KubeObject, Service
@@ -223,5 +223,5 @@ def test_the_list_has_each_port_once_with_those_that_lose_it() -> None:
     ports = listed(exposing("a", "9100=tcp:5432"), exposing("b", "9100=tcp:5432, 9101=tcp:5432"))
     assert list(ports) == ["tcp/9000", "tcp/9001", "tcp/9002", "tcp/9100", "tcp/9101", "udp/5353", "x"]
     assert ports["tcp/9100"].losers == (ObjectRef("Service", "default", "b"),)
-    assert ports["tcp/9100"].use.object == ObjectRef("Service", "default", "a")
-    assert ports["tcp/9101"].use.unit.status is UnitStatus.NO_ENDPOINTS
+    assert ports["tcp/9100"].facts.claim.source == ObjectRef("Service", "default", "a")
+    assert claim_use(ports["tcp/9101"].facts).unit.status is UnitStatus.NO_ENDPOINTS

@@ -11,6 +11,7 @@ from typing import Final
 from tests.support.envoy import free_port
 from tests.support.raw_backends import Address
 from tests.support.site import Site, site
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.envoyapi import codec
 from xds.problems.field_path import WHOLE_OBJECT
 from xds.problems.problem import ObjectRef
@@ -98,9 +99,10 @@ class Layer4Site:
         return port.key.number
 
     async def log(self, count: int) -> list[str]:
-        """The first lines of the access log, as soon as they are written."""
-        while len(lines := [line for line in self.site.envoy.log.splitlines() if line[:1] in ("{", "<")]) < count:
-            await asyncio.sleep(0.01)
+        """The first lines of the access log in JSON, as soon as Envoy has written so many."""
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+            while len(lines := [line for line in self.site.envoy.log.splitlines() if line.startswith("{")]) < count:
+                await asyncio.sleep(0.01)
         return lines[:count]
 
     def _built(self, thing: PortListener | Backend) -> tuple[ResourceKey, Resource]:

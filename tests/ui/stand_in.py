@@ -73,6 +73,7 @@ class Answers:
         self.changes: list[pb.ResourceChange] = []
         self.certificates = pb.ListCertificatesResponse()
         self.ports = pb.ListPortsResponse()
+        self.object = pb.WhyObjectResponse(object=reference("tcp", "ConfigMap"), acceptance=pb.ACCEPTANCE_ACCEPTED)
         self.replicas = pb.ListReplicasResponse()
         self.asked: list[object] = []
         self.error: Exception | None = None
@@ -92,6 +93,10 @@ class Answers:
     async def why_ingress(self, request: pb.WhyIngressRequest) -> pb.WhyIngressResponse:
         self._noted(request)
         return self.why
+
+    async def why_object(self, request: pb.WhyObjectRequest) -> pb.WhyObjectResponse:
+        self._noted(request)
+        return self.object
 
     async def explain(self, request: pb.ExplainRequest) -> pb.ExplainResponse:
         self._noted(request)

@@ -21,6 +21,7 @@ PATHS = [
     "/ingresses",
     "/ingresses/default/shop",
     "/ports",
+    "/ports/ConfigMap/default/tcp",
     "/explain?url=http://a.test/",
     "/problems",
     "/proxies",
@@ -110,6 +111,15 @@ def fill(ui: Ui) -> None:
     port = pb.Port(name=odd, source=named, field=odd, text=odd, why=odd, service=named, cluster=odd, losers=[named])
     port.rejection = odd
     answers.ports = pb.ListPortsResponse(ports=[port])
+    unit = pb.Unit(field=odd, text=odd, why=odd, cluster=odd, senior=named, object=named)
+    answers.object = pb.WhyObjectResponse(
+        object=pb.ObjectReference(kind=odd, namespace=odd, name=odd),
+        role=odd,
+        units=[unit],
+        problems=[pb.DatedProblem(problem=bad)],
+        resources=[resource],
+        proxies=deliveries,
+    )
     answers.replicas = pb.ListReplicasResponse(
         replicas=[pb.Replica(self=True, status=answers.status), pb.Replica(address=odd, error=odd, remedy=odd)]
     )
@@ -241,6 +251,12 @@ async def test_ports_are_filtered_by_words_and_state(ui: Ui) -> None:
     _, html = await ui.get("/ports")
     assert 'href="/explain?url=tcp%3A%2F%2F%3A1"' in html
     assert "cannot bind the port" in html
+    assert 'href="/ports/ConfigMap/default/tcp"' in html
+
+
+async def test_the_page_of_an_object_asks_for_its_uses(ui: Ui) -> None:
+    await ui.get("/ports/Service/a%2Fb/web")
+    assert ui.answers.asked == [pb.WhyObjectRequest(object=reference("web", "Service", "a/b"))]
 
 
 async def test_the_list_of_ingresses_is_filtered_by_the_server(ui: Ui) -> None:

@@ -106,6 +106,8 @@ def test_any_time_can_be_shown(seconds: int) -> None:
 @pytest.mark.parametrize(
     ("unit", "link"),
     [
+        ("TLS passthrough of db.test", "/explain?url=tls%3A%2F%2Fdb.test"),
+        ("TLS passthrough of *.db.test", ""),
         ("shop.test, Prefix /cart", "/explain?url=http%3A%2F%2Fshop.test%2Fcart"),
         ("safe.test, Exact /", "/explain?url=https%3A%2F%2Fsafe.test%2F"),
         ("*.test, Prefix /", ""),

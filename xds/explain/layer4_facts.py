@@ -107,9 +107,12 @@ def problems_by_field(problems: Iterable[Problem]) -> Mapping[_Place, list[Probl
 
 
 def of_claim(claim: PortClaim, problems: Mapping[_Place, list[Problem]]) -> list[Problem]:
-    """The problems of an entry. Items of an annotation share a field, and their problems quote the item."""
+    """The problems of an entry. Items of an annotation share a field; their problems quote the item or the listener."""
     at_field = problems.get((claim.source, claim.field), [])
-    return [each for each in at_field if claim.source.kind == ConfigMap.kind or shown(claim.text) in each.message]
+    if claim.source.kind == ConfigMap.kind:
+        return at_field
+    quotes = (shown(claim.text), f"Listener {claim.port} ")
+    return [each for each in at_field if any(quote in each.message for quote in quotes)]
 
 
 def _problems(

@@ -6,14 +6,10 @@ from typing import Final
 
 from xds.explain.facts import StateReader
 from xds.explain.layer4_object_facts import ClaimFacts, claim_facts
-from xds.explain.layer4_objects import Use, claim_use
 from xds.problems.problem import ObjectRef
 from xds.steps import Steps
 from xds.traffic.layer4 import PortKey
 from xds.translate.layer4.claims import ClaimState
-
-SOURCES_PER_STEP: Final = 20
-"""Services read in a step; each has a few ports."""
 
 _ORDER: Final = {ClaimState.SERVED: 0, ClaimState.INVALID: 1, ClaimState.LOST: 2}
 
@@ -32,18 +28,11 @@ class ListedPort:
     facts: ClaimFacts
     losers: tuple[ObjectRef, ...]
 
-    @property
-    def use(self) -> Use:
-        return claim_use(self.facts)
-
 
 def read_claims(reader: StateReader, into: list[ClaimFacts]) -> Steps[None]:
     """Read all entries in steps, on the loop that changes the state."""
-    for number, source in enumerate(reader.traffic.layer4.sources, 1):
-        claims = reader.traffic.layer4.claims_of(source)
-        into.extend(claim_facts(reader, claims, reader.problems.of([source])))
-        if number % SOURCES_PER_STEP == 0:
-            yield
+    for source in reader.traffic.layer4.sources:
+        yield from claim_facts(reader, reader.traffic.layer4.claims_of(source), into)
 
 
 def listed_ports(claims: list[ClaimFacts]) -> Iterator[ListedPort]:

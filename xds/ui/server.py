@@ -47,6 +47,7 @@ _PAGES: Final[dict[tuple[str, int], _Show]] = {
     ("ingresses", 0): ingresses.show,
     ("ingresses", 2): ingress.show,
     ("ports", 0): ports.show,
+    ("ports", 3): ports.show_object,
     ("explain", 0): explain.show,
     ("problems", 0): problems.show,
     ("proxies", 0): proxies.show,

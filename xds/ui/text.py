@@ -60,6 +60,11 @@ def object_link(reference: pb.ObjectReference) -> str:
     return link("/problems", object=object_text(reference))
 
 
+def why_link(reference: pb.ObjectReference) -> str:
+    """The page about a ConfigMap of ports, or about the uses of a Service."""
+    return "/ports/" + "/".join(quote(each, safe="") for each in (reference.kind, reference.namespace, reference.name))
+
+
 def explain_url(port: str) -> str:
     """The question about a port of layer 4, such as `tcp/9000`."""
     transport, _, number = port.partition("/")
@@ -114,6 +119,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "name_of": name_of,
     "object_text": object_text,
     "object_link": object_link,
+    "why_link": why_link,
     "iso": iso,
     "clock": clock,
     "plural": plural,

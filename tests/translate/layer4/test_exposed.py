@@ -249,3 +249,10 @@ def test_a_misspelt_annotation_is_told_although_nothing_uses_the_service() -> No
 def test_a_misspelt_annotation_of_a_used_service_is_told_once() -> None:
     site = Site(exposing("web", "9000=tcp:80", 80, expsoe="x"))
     assert len(site.problems) == 1
+
+
+def test_thousands_of_unknown_annotations_are_told_in_part() -> None:
+    notes = {f"xds-ingress.dev/{number}": "x" for number in range(3000)}
+    site = Site(service("web", 80, ns="team", annotations=notes), OLD)
+    assert len(site.problems) == 100
+    assert list(site.ports) == ["tcp/9000"]

@@ -1,14 +1,16 @@
 """Explanations of layer 4 as messages of the debug API."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.connection import Connection, ConnectionExplanation, ListenerRejection
 from xds.explain.layer4_list import ListedPort
-from xds.explain.layer4_objects import ObjectExplanation, Use
+from xds.explain.layer4_objects import ObjectExplanation, Use, claim_use
 from xds.explain.layer4_ports import rejection_words
 from xds.problems.problem import ObjectRef
+from xds.problems.reasons import Reason
 from xds.server.debug import messages
 from xds.server.debug.explanation_messages import deliveries_of, dependency, step, unit
 from xds.server.debug.messages import ProxyDelivery, ProxyStatus, WallClock
@@ -75,8 +77,13 @@ def rejected_listeners(proxy: ProxyStatus) -> Iterator[str]:
 
 
 def port(value: ListedPort, rejections: Mapping[str, Sequence[ListenerRejection]], proxies: int) -> pb.Port:
-    claim, found, name = value.facts.claim, unit(value.use.unit), str(value.port or "")
+    name = str(value.port or "")
     rejecting = rejections.get(name, ()) if value.facts.listener else ()
+    facts = value.facts
+    if rejecting:  # `rejection` tells
+        problems = (each for each in facts.problems if each.reason is not Reason.REJECTED_BY_PROXY)
+        facts = replace(facts, problems=tuple(problems))
+    claim, found = facts.claim, unit(claim_use(facts).unit)
     return pb.Port(
         name=name,
         source=messages.reference(claim.source),

@@ -35,6 +35,9 @@ class PageAnswers:
     async def why_ingress(self, request: pb.WhyIngressRequest) -> pb.WhyIngressResponse:
         return await self._in_time(lambda: self._answers.why_ingress(request, self._thread))
 
+    async def why_object(self, request: pb.WhyObjectRequest) -> pb.WhyObjectResponse:
+        return await self._in_time(lambda: self._answers.why_object(request, self._thread))
+
     async def list_ingresses(self, request: pb.ListIngressesRequest) -> pb.ListIngressesResponse:
         return await self._in_time(lambda: self._answers.list_ingresses(request, self._thread))
 

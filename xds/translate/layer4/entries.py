@@ -21,6 +21,8 @@ _PORT_NAME: Final = re.compile(r"(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?")
 """Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ (IANA_SVC_NAME)"""
 
 _MAX_FLAGS: Final = 2
+_MAX_PARTS: Final = 8
+"""More than any entry has. The rest of a text is one part."""
 MAX_PORT: Final = 65535
 
 
@@ -32,7 +34,7 @@ def config_map_entry(transport: Transport, key: str, value: str) -> Entry:
             Entry(), f"key {shown(key)} is not a port from 1 to {MAX_PORT}, so the entry is left out", "a number"
         )
     entry = Entry(PortKey(transport, number))
-    name, *texts = (text.strip() for text in value.split(":"))
+    name, *texts = (text.strip() for text in value.split(":", _MAX_PARTS))
     namespace, slash, service = name.partition("/")
     if not (slash and is_label(namespace) and is_label(service) and texts):
         written = f"the entry is {shown(value)}, which is not {ENTRY_FORM}"
@@ -43,7 +45,7 @@ def config_map_entry(transport: Transport, key: str, value: str) -> Entry:
 def annotation_item(service: Key, item: str) -> Entry:
     """The entry of an item in the annotation of a Service."""
     written, equals, rest = item.partition("=")
-    protocol, *texts = (text.strip() for text in rest.split(":"))
+    protocol, *texts = (text.strip() for text in rest.split(":", _MAX_PARTS))
     number, transport = port_number(written), protocol.lower()
     if not equals or number is None or transport not in tuple(Transport) or not texts:
         return _invalid(Entry(), f"item {shown(item)} is not {ITEM_FORM}, so the item is left out", ITEM_FORM)

@@ -1,6 +1,6 @@
 """The sources of claims: ConfigMaps with their last good content, and annotations of Services."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -78,26 +78,24 @@ class PortConfigMap:
 
 def service_claims(service: Service | None, options: Layer4Options, before: Claims) -> ClaimChanges:
     """The changes of the claims of a Service's annotation. Claims of the same item of the same Service stay."""
-    after = dict(_service_claims(service, options, before)) if service else {}
-    changed = ((position, claim) for position, claim in after.items() if before.get(position) is not claim)
-    return before.keys() - after.keys(), changed
-
-
-def _service_claims(service: Service, options: Layer4Options, before: Claims) -> Iterator[tuple[Position, Claim]]:
-    text = service.annotations.get(EXPOSE.full_name, "")
+    text = service.annotations.get(EXPOSE.full_name, "") if service else ""
     items = [item.strip() for item in text.split(",", MAX_ITEMS) if item.strip()]
+    changed = _changed_items(service, items, options, before) if service else ()
+    return before.keys() - range(len(items)), changed
+
+
+def _changed_items(
+    service: Service, items: Sequence[str], options: Layer4Options, before: Claims
+) -> Iterator[tuple[Position, Claim]]:
     for index, item in enumerate(items[:MAX_ITEMS]):
         known, rank = before.get(index), _rank(service, index)
-        if known is not None and known.text == item and known.rank == rank:
-            yield index, known
-        else:
+        if known is None or known.text != item or known.rank != rank:
             yield index, _service_claim(service, item, rank, options)
     if len(items) > MAX_ITEMS:
         message = f"{EXPOSE.full_name} has more than {MAX_ITEMS} items; the others are left out"
-        fault = Fault(
-            Reason.PORT_INVALID, message, "Claim fewer ports, or ask the operator for entries in the ConfigMap."
-        )
-        yield MAX_ITEMS, _item(service, "", _rank(service, MAX_ITEMS), Entry(faults=(fault,)))
+        remedy = "Claim fewer ports, or ask the operator for entries in the ConfigMap."
+        entry = Entry(faults=(Fault(Reason.PORT_INVALID, message, remedy),))
+        yield MAX_ITEMS, _item(service, "", _rank(service, MAX_ITEMS), entry)
 
 
 def _rank(service: Service, position: int) -> Rank:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import islice
 from typing import Final, TypeAlias, TypeVar
 
 from xds.problems.reasons import Reason
@@ -18,6 +19,9 @@ _Value = TypeVar("_Value")
 
 Report: TypeAlias = Callable[[Reason, str, str], None]
 """Takes reason, message and remedy of a problem of a Service's annotation."""
+
+_MAX_UNKNOWN: Final = 100
+"""Of the reported names of a Service: thousands take long, and say no more."""
 
 PASSIVE: Final = "passive"
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~/?&=%:@!$'()*+;-]*")
@@ -145,11 +149,10 @@ def service_settings(annotations: Mapping[str, str], report: Report) -> ServiceS
 def report_unknown(annotations: Mapping[str, str], report: Report) -> bool:
     """Report the names that no annotation of a Service has, and return whether any name has our prefix."""
     ours = sorted(name for name in annotations if name.startswith(OWN_PREFIX))
-    for name in ours:
-        if name not in _BY_NAME:
-            near = nearest(name.removeprefix(OWN_PREFIX), tuple(each.name for each in ANNOTATIONS))
-            remedy = f"Did you mean {OWN_PREFIX}{near}? Correct the name." if near else "Remove the annotation."
-            report(Reason.ANNOTATION_UNKNOWN, f"annotation {shown(name)} has no effect on a Service", remedy)
+    for name in islice((name for name in ours if name not in _BY_NAME), _MAX_UNKNOWN):
+        near = nearest(name.removeprefix(OWN_PREFIX), tuple(each.name for each in ANNOTATIONS))
+        remedy = f"Did you mean {OWN_PREFIX}{near}? Correct the name." if near else "Remove the annotation."
+        report(Reason.ANNOTATION_UNKNOWN, f"annotation {shown(name)} has no effect on a Service", remedy)
     return bool(ours)
 
 

@@ -15,6 +15,9 @@ _PATH: Final = re.compile(r"(\S+), (?:Exact|Prefix) (/\S*)")
 _TLS: Final = "HTTPS of "
 """The beginning of the text of a part that is a TLS host."""
 
+_PASSED: Final = "TLS passthrough of "
+"""The beginning of the text of a part that is a host whose TLS is passed through."""
+
 
 async def show(visit: Visit) -> Page:
     namespace, name = visit.names
@@ -33,7 +36,9 @@ def view(found: pb.WhyIngressResponse) -> Mapping[str, Any]:
 
 
 def explain_link(text: str, secured: Iterable[str]) -> str:
-    """The form for a path's URL; empty for other parts, and for a host that stands for many."""
+    """The form for the URL of a path or of TLS passthrough; empty for other parts and for wildcards."""
+    if text.startswith(_PASSED) and "*" not in text:
+        return link("/explain", url=f"tls://{text.removeprefix(_PASSED)}")
     match = _PATH.fullmatch(text)
     if match is None or "*" in match[1]:
         return ""

@@ -1,4 +1,4 @@
-"""The ports of TCP and UDP that ConfigMaps and Services ask for."""
+"""The ports of TCP and UDP that ConfigMaps and Services ask for, and each of these objects."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -22,6 +22,18 @@ async def show(visit: Visit) -> Page:
     query = visit.query
     found = await visit.answers.list_ports(pb.ListPortsRequest())
     return Page("ports.html", "Ports", lambda: view(query, found), "Ports")
+
+
+async def show_object(visit: Visit) -> Page:
+    """The uses of a Service, or the entries of a ConfigMap."""
+    kind, namespace, name = visit.names
+    reference = pb.ObjectReference(kind=kind, namespace=namespace, name=name)
+    found = await visit.costly.why_object(pb.WhyObjectRequest(object=reference))
+    return Page("object.html", f"{kind} {namespace}/{name}", lambda: object_view(found), "Ports")
+
+
+def object_view(found: pb.WhyObjectResponse) -> Mapping[str, Any]:
+    return {"found": found, "in_sync": sum(each.in_sync for each in found.proxies)}
 
 
 def view(query: Query, found: pb.ListPortsResponse) -> Mapping[str, Any]:
