@@ -1,13 +1,12 @@
-"""Ports of TCP and UDP of a real Envoy: the treatment of connections and sessions, and the changes that end some.
+"""Ports of TCP and UDP of a real Envoy: the treatment of connections and sessions.
 
-Covers: bytes and datagrams as they come, PROXY protocol, half-close, affinity, timeouts, limits, log, endpoints that
-come and go, changes of listeners and clusters. Excludes: ConfigMaps and annotations (tests/translate/layer4).
+Covers: bytes and datagrams as they come, PROXY protocol, half-close, affinity, timeouts, limits. Excludes: the log
+(test_layer4_logs.py), changes (test_layer4_changes.py), ConfigMaps and annotations (tests/translate/layer4).
 """
 
 import asyncio
 import contextlib
 import json
-import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,14 +14,12 @@ from typing import Final
 
 import pytest
 
-import tests.support.envoy
-from tests.support.envoy import DEPLOYED, free_port, needs_envoy
+from tests.support.envoy import free_port, needs_envoy
 from tests.support.layer4_site import layer4_site, port_of, raw_backend
 from tests.support.raw_backends import SILENCE_SECONDS, TcpClient, UdpClient, tcp_backend, udp_backend
 from tests.support.waiting import until
-from xds.resources.options import AccessLogFormat, ProxyOptions
+from xds.resources.options import ProxyOptions
 from xds.traffic.layer4 import Share, Transport
-from xds.traffic.listeners import AccessLogPolicy, ListenerPolicy
 from xds.traffic.service_settings import ServiceSettings
 from xds.traffic.upstream import ProxyHeader
 
@@ -343,198 +340,3 @@ async def test_a_listener_of_ipv6_takes_ipv4_too(tmp_path: Path) -> None:
                 assert await asking.backend() == "dns"
         clients = [json.loads(line)["client"] for line in await ports.log(2)]
         assert clients == ["127.0.0.1", "::1"]
-
-
-TEXT: Final = AccessLogPolicy(connection_text="<{client} %% {{}} {protocol} {bytes_sent} {sni}>")
-FORMS: Final = {
-    "json": (ProxyOptions(), r'\{"attempts":1,"bytes_received":0,"bytes_sent":6,"client":"127.0.0.1",.*\}'),
-    "text": (
-        ProxyOptions(access_log=AccessLogFormat.TEXT),
-        r"\[127.0.0.1\] \[../.../.{4}:.{8} \+0000\] TCP - 6 0 \d+ PORT db/pg \[db/pg/5432@.{10}\] 127.0.0.1:BACK 1 -",
-    ),
-    "configured": (ProxyOptions(policy=ListenerPolicy(access_log=TEXT)), r"<127.0.0.1 % {} TCP 6 ->"),
-    "chosen": (
-        ProxyOptions(access_log_fields=("path", "duration_ms", "service")),
-        r'\{"duration_ms":\d+,"port":PORT,"service":"db/pg"\}',
-    ),
-    "off": (ProxyOptions(access_log=AccessLogFormat.OFF), None),
-    "configured off": (ProxyOptions(policy=ListenerPolicy(access_log=AccessLogPolicy(has_connections=False))), None),
-}
-"""Options, and the line of a connection of TCP as an expression; None: no line."""
-
-
-@pytest.mark.parametrize("form", FORMS)
-async def test_a_line_of_the_log_has_the_chosen_form(tmp_path: Path, form: str) -> None:
-    options, expected = FORMS[form]
-    async with tcp_backend("pg") as pg, layer4_site(tmp_path, options) as ports:
-        port = await ports.serve(raw_backend("pg"), pg.address)
-        before = len(ports.site.envoy.log)
-        async with TcpClient(port) as client:
-            client.writer.write_eof()
-            assert await client.rest() == b"pg\nend"
-        while (await ports.site.envoy.stats(f"listener.tcp_{port}.downstream_cx_active")).popitem()[1]:
-            await asyncio.sleep(0.01)
-        if expected is None:
-            await asyncio.sleep(0.05)
-            assert "127.0.0.1" not in ports.site.envoy.log[before:]
-        else:
-            pattern = re.compile(expected.replace("PORT", str(port)).replace("BACK", str(pg.address[1])))
-            await until(lambda: any(map(pattern.fullmatch, ports.site.envoy.log[before:].splitlines())))
-
-
-async def test_a_line_of_text_has_the_figures_of_a_session(tmp_path: Path) -> None:
-    backend = raw_backend("dns", Transport.UDP)
-    options = ProxyOptions(access_log=AccessLogFormat.TEXT)
-    async with udp_backend("dns") as udp, layer4_site(tmp_path, options) as ports:
-        port = await ports.serve(backend, udp.address)
-        with UdpClient(port) as client:
-            await client.backend()
-        await ports.remove(port_of(backend, number=port))
-        line = re.compile(rf" UDP - 5 1 \d+ {port} db/dns \[db/dns/5432/udp@.*\] 127.0.0.1:{udp.address[1]} - -\n")
-        await until(lambda: bool(line.search(ports.site.envoy.log)))
-
-
-async def test_connections_and_sessions_count_by_service(tmp_path: Path) -> None:
-    pg, dns = raw_backend("pg"), raw_backend("dns", Transport.UDP)
-    async with (
-        tcp_backend("pg") as tcp,
-        udp_backend("dns") as udp,
-        layer4_site(tmp_path, ProxyOptions(traffic_metrics=True)) as ports,
-    ):
-        port, udp_port = await ports.serve(pg, tcp.address), await ports.serve(dns, udp.address)
-        for _ in range(2):
-            async with TcpClient(port) as client:
-                client.writer.write(b"select 1")
-                client.writer.write_eof()
-                assert await client.rest() == b"pg\nselect 1end"
-        with UdpClient(udp_port) as asking:
-            await asking.backend()
-        await ports.endpoints(pg)
-        async with TcpClient(port) as client:
-            assert await client.rest() == b""
-        await ports.remove(port_of(dns, number=udp_port))
-        await ports.log(4)
-        metrics = await ports.site.envoy.get("/stats/prometheus?filter=ingress.layer4")
-    tcp_labels = f'{{listener="tcp/{port}",service="db/pg",flags="-"}}'
-    lost_labels = f'{{listener="tcp/{port}",service="db/pg",flags="UH"}}'
-    udp_labels = f'{{listener="udp/{udp_port}",service="db/dns",flags="-"}}'
-    assert set(metrics.splitlines()) >= {
-        f"envoy_ingress_layer4_connections{tcp_labels} 2",
-        f"envoy_ingress_layer4_received_bytes{tcp_labels} 16",
-        f"envoy_ingress_layer4_sent_bytes{tcp_labels} 28",
-        f"envoy_ingress_layer4_connections{lost_labels} 1",
-        f"envoy_ingress_layer4_connections{udp_labels} 1",
-        f"envoy_ingress_layer4_received_bytes{udp_labels} 1",
-        f"envoy_ingress_layer4_sent_bytes{udp_labels} 5",
-    }, metrics
-
-
-# Changes.
-
-
-async def test_endpoints_come_and_go_and_connections_stay(tmp_path: Path) -> None:
-    backend = raw_backend("pg")
-    async with tcp_backend("old") as old, tcp_backend("new") as new, layer4_site(tmp_path) as ports:
-        port = await ports.serve(backend, old.address)
-        async with TcpClient(port) as held:
-            assert await held.line() == "old"
-            await ports.endpoints(backend, new.address, draining=[old.address])
-            for _ in range(4):
-                async with TcpClient(port) as client:
-                    assert await client.line() == "new"
-            assert await held.ask(b"draining") == b"draining"
-            await ports.endpoints(backend, new.address)
-            assert await held.ask(b"removed") == b"removed"
-            await ports.endpoints(backend)
-            async with TcpClient(port) as client:
-                assert await client.rest() == b""
-            assert await held.ask(b"none left") == b"none left"
-            await ports.remove(backend)
-            assert await held.ask(b"no cluster") == b"no cluster"
-
-
-async def test_sessions_leave_an_endpoint_that_drains_with_their_next_datagram(tmp_path: Path) -> None:
-    backend = raw_backend("dns", Transport.UDP)
-    async with udp_backend("old") as old, udp_backend("new") as new, layer4_site(tmp_path) as ports:
-        port = await ports.serve(backend, old.address)
-        with UdpClient(port) as client:
-            assert await client.backend() == "old"
-            await ports.endpoints(backend, new.address, draining=[old.address])
-            assert await client.backend() == "new"
-            await ports.endpoints(backend)
-            assert await client.backend(SILENCE_SECONDS) == ""
-            await ports.endpoints(backend, old.address)
-            assert await client.backend() == "old"
-
-
-async def test_ports_come_go_and_change_without_a_cut(tmp_path: Path) -> None:
-    backend, dns = raw_backend("pg"), raw_backend("dns", Transport.UDP)
-    async with tcp_backend("pg") as pg, udp_backend("dns") as udp, layer4_site(tmp_path) as ports:
-        port = await ports.serve(backend, pg.address)
-        udp_port = await ports.serve(dns, udp.address)
-        async with TcpClient(port) as held:
-            assert await held.line() == "pg"
-            with UdpClient(udp_port) as asking:
-                await asking.backend()
-                for minutes in range(1, 6):
-                    other = port_of(backend)
-                    await ports.put(other)
-                    await ports.put(port_of(backend, number=other.key.number, idle_timeout=timedelta(minutes=minutes)))
-                    assert await held.ask(b"x") == b"x"
-                    assert await asking.backend() == "dns"
-                    await ports.remove(other)
-                    await until_refused(other.key.number)
-            assert len(set(udp.peers)) == 1
-            await ports.put(port_of(backend, number=port, idle_timeout=timedelta(minutes=1)))
-            assert await held.ask(b"changed") == b"changed"
-            await ports.remove(port_of(backend, number=port))
-            await until_refused(port)
-            assert await held.ask(b"removed") == b"removed"
-
-
-async def until_refused(port: int) -> None:
-    """Until a port takes no connections: a worker closes it a moment after the acknowledgement."""
-    with contextlib.suppress(ConnectionRefusedError):
-        while True:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            await asyncio.sleep(0.01)
-
-
-async def test_connections_of_a_changed_or_removed_port_end_with_the_drain_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tests.support.envoy, "DEPLOYED", (*DEPLOYED, "--drain-time-s", "1"))
-    backend, other = raw_backend("pg"), raw_backend("other")
-    async with tcp_backend("pg") as pg, tcp_backend("new") as new, layer4_site(tmp_path) as ports:
-        port = port_of(backend)
-        await ports.serve(other, new.address)
-        await ports.serve(backend, pg.address, port=port)
-        number = port.key.number
-        async with TcpClient(number) as changed:
-            assert await changed.line() == "pg"
-            await ports.put(port_of(other, number=number))
-            async with TcpClient(number) as removed:
-                await removed.line()
-                await ports.remove(port)
-                assert await removed.rest() == b""
-            assert await changed.rest() == b""
-
-
-async def test_sessions_end_with_any_change_of_their_port_or_cluster(tmp_path: Path) -> None:
-    backend = raw_backend("dns", Transport.UDP)
-    limited = replace(backend, settings=ServiceSettings(max_connections=100))
-    async with udp_backend("dns") as dns, layer4_site(tmp_path) as ports:
-        port = port_of(backend)
-        await ports.serve(backend, dns.address, port=port)
-        with UdpClient(port.key.number) as client:
-            assert await client.backend() == "dns"
-            for change in (port_of(backend, number=port.key.number, idle_timeout=timedelta(minutes=5)), limited):
-                before = {*dns.peers}
-                await ports.put(change)
-                # A worker hears of the change a moment after the acknowledgement.
-                while dns.peers[-1] in before:
-                    assert await client.backend() == "dns"
-            assert len({*dns.peers}) == 3
-            await ports.remove(port)
-            assert await client.backend(SILENCE_SECONDS) == ""

@@ -22,7 +22,9 @@ pytestmark = needs_envoy
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 @pytest.mark.parametrize("vhds", [True, False], ids=["vhds", "no-vhds"])
 async def test_envoy_answers_as_the_table_says(table: Table, tmp_path: Path, vhds: bool) -> None:
-    options = TranslateOptions(default_tls_secret=table.default_tls_secret, is_compatible=table.is_compatible)
+    options = TranslateOptions(
+        default_tls_secret=table.default_tls_secret, is_compatible=table.is_compatible, passes_tls=table.passes_tls
+    )
     proxy = ProxyOptions(redirect_https=table.redirect_https, merge_slashes=table.merge_slashes, vhds=vhds)
     async with (
         echoes(table.services) as slices,

@@ -23,7 +23,12 @@ CASES = [pytest.param(table, case, id=f"{table.name}-{case.name}") for table in 
 def traffic(table_name: str) -> Translator:
     table = next(table for table in TABLES if table.name == table_name)
     default = table.default_tls_secret.name if table.default_tls_secret else None
-    return World(*table.objects, default_tls_secret=default, is_compatible=table.is_compatible).traffic
+    return World(
+        *table.objects,
+        default_tls_secret=default,
+        is_compatible=table.is_compatible,
+        passes_tls=table.passes_tls,
+    ).traffic
 
 
 @pytest.mark.parametrize(("table", "case"), CASES)

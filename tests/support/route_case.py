@@ -58,6 +58,7 @@ class Table:
     redirect_https: bool = False
     is_compatible: bool = False
     merge_slashes: bool = True
+    passes_tls: bool = False
 
     @property
     def objects(self) -> tuple[KubeObject, ...]:

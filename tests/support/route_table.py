@@ -36,6 +36,7 @@ from tests.support.route_table_http import (
     UNNAMED_DEFAULT,
 )
 from tests.support.route_table_https import HTTPS_BY_ANNOTATION, HTTPS_BY_ANNOTATION_AND_FLAG, HTTPS_BY_DEFAULT
+from tests.support.route_table_passthrough import PASSTHROUGH
 from tests.support.route_table_sessions import SESSIONS
 from tests.support.route_table_tls import TLS, TLS_CHALLENGES, TLS_DEFAULT, TLS_REDIRECT, TLS_UNNAMED
 
@@ -59,6 +60,7 @@ TABLES = (
     TLS_UNNAMED,
     TLS_REDIRECT,
     TLS_CHALLENGES,
+    PASSTHROUGH,
     SLASHES,
     REDIRECTS,
     REGEX,

@@ -211,6 +211,14 @@ def test_the_root_of_an_older_ingress_of_the_namespace_gets_the_connections() ->
     assert passed(given) == {HOST: "app:80"}
 
 
+def test_a_root_that_another_ingress_of_the_namespace_takes_is_followed() -> None:
+    given = world(passing())
+    given.add(ingress("old", rule(HOST, path("/", "app")), created=0))
+    assert passed(given) == {HOST: "app:80"}
+    given.add(ingress("old", rule(HOST, exact("/", "app")), created=0))
+    assert passed(given) == {HOST: "web:443"}
+
+
 def test_another_namespace_never_passes_through_the_tls_of_an_older_host() -> None:
     older = ingress("old", rule(HOST, path("/app", "app")), created=0)
     given = world(older, passing(ns="other"), default_tls_secret="default")
@@ -291,6 +299,27 @@ def test_a_name_of_an_older_ingress_below_a_wildcard_keeps_the_default_certifica
     assert without.traffic.tls.closed == ("a.x.test",)
 
 
+def test_a_wildcard_takes_no_tls_of_names_that_another_namespace_owns() -> None:
+    """However young they are, and aliases below the wildcard too."""
+    wild = passing(rule("*.x.test", path("/")))
+    aliases = annotated(server_alias="alias.x.test")
+    young = ingress("late", rule("b.x.test", path("/", "web:443")), ns="other", created=5, annotations=aliases)
+    for ownership, is_passed in (HostOwnership.SHARED, True), (HostOwnership.NAMESPACE, False):
+        given = world(wild, young, default_tls_secret="default", host_ownership=ownership)
+        for name in ("b.x.test", "alias.x.test"):
+            assert (handshake(given.traffic.tls, name).passthrough is not None) is is_passed
+        assert handshake(given.traffic.tls, "free.x.test").passthrough is not None
+        assert problems(given) == [("late", Reason.PATH_NOT_SEEN)] * is_passed
+    assert by_tls(given, "b.x.test", "b.x.test") == plain(given, "b.x.test")
+    given.apply(Deleted(Ingress, key("late", "other")))
+    assert handshake(given.traffic.tls, "b.x.test").passthrough is not None
+    given.add(young)
+    assert handshake(given.traffic.tls, "b.x.test").passthrough is None
+    assert set(world(wild, young, host_ownership=HostOwnership.NAMESPACE).traffic.tls.closed) == {
+        *("b.x.test", "alias.x.test")
+    }
+
+
 def test_its_name_on_a_terminated_connection_is_misdirected() -> None:
     wild = ingress("wild", rule("*.test", path("/", "app")), tls=[tls("*.test", secret="cert")], created=0)
     closed = passing(rule("closed.test", path("/app")), name="closed", created=2)
@@ -330,6 +359,14 @@ def test_the_lists_of_the_annotation_and_of_the_root_both_hold() -> None:
     )
     given = world(root, asking)
     assert given.traffic.tls.sources == {HOST: Sources(("10.1.0.0/16", "192.0.2.7/32"), ("10.1.1.0/24",))}
+
+
+def test_lists_that_are_too_long_for_the_listener_close_the_hosts_that_are_too_many() -> None:
+    networks = ",".join(f"10.{each // 128}.{each % 128 * 2}.0/24" for each in range(8_000))
+    rules = [rule(f"{name}.test", path("/")) for name in "abc"]
+    given = world(passing(*rules, annotations=annotated(allowlist_source_range=networks)))
+    assert (set(passed(given)), given.traffic.tls.closed) == ({"a.test", "b.test"}, ("c.test",))
+    assert "more than 20,000 networks" in given.problem("PassthroughClosed").message
 
 
 @pytest.mark.parametrize("name", ["allowlist_source_range", "whitelist_source_range", "denylist_source_range"])

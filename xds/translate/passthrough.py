@@ -6,6 +6,7 @@ for passthrough takes all connections of the host, it counts only in the namespa
 
 import functools
 import ipaddress
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -13,6 +14,7 @@ from typing import Final, NamedTuple
 from xds.kube.objects import HTTPIngressPath, Ingress
 from xds.kube.state import seniority, why_first
 from xds.problems.field_path import FieldPath, MapKey
+from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
@@ -32,6 +34,11 @@ from xds.translate.ownership import NO_OWNERS
 from xds.translate.routes import TranslationContext
 
 ALL_CLIENTS: Final = Sources()
+
+MAX_NETWORKS: Final = 20_000
+"""The most of an Ingress, for all its hosts and their aliases: a megabyte of the listener, which a change of any TLS
+host sends again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ class UndecryptedHosts:
 
     Attributes:
         hosts: By host.
-        kept: Hosts below a wildcard among these that keep the default certificate, as older Ingresses have them.
+        kept: Hosts below a wildcard among these that keep the default certificate, as older Ingresses have them, or
+            other namespaces own them.
         without_entry: Those of both that no TLS entry names.
     """
 
@@ -105,6 +113,7 @@ class PassthroughTranslation:
         self._names = names
         self._owners = owners
         self._found: dict[str, Undecrypted] = {}
+        self._networks: Counter[Key] = Counter()
 
     def run(self) -> Steps[UndecryptedHosts]:
         wished: dict[str, list[tuple[Ingress, PassthroughWish]]] = {}
@@ -187,7 +196,7 @@ class PassthroughTranslation:
         self,
         host: str,
         asking: Sequence[tuple[Ingress, PassthroughWish]],
-        aliases: Iterable[str],
+        aliases: Sequence[str],
         terminating: Mapping[str, Ingress],
     ) -> None:
         first, wish = asking[0]
@@ -199,7 +208,7 @@ class PassthroughTranslation:
         for ingress, each in asking[1:]:
             message = f"{first.ref} decides over TLS of host {shown(host)}, {why_first(first, ingress)}"
             self._report(ingress, each, Reason.PASSTHROUGH_CONFLICT, message)
-        found = self._undecrypted(host, first, wish)
+        found = self._undecrypted(host, first, wish, names=1 + len(aliases))
         self._found[host] = found
         for name in aliases:
             if (senior := terminating.get(name)) and seniority(senior) < seniority(first):
@@ -208,15 +217,17 @@ class PassthroughTranslation:
             else:
                 self._found[name] = found
 
-    def _undecrypted(self, host: str, ingress: Ingress, wish: PassthroughWish) -> Undecrypted:
+    def _undecrypted(self, host: str, ingress: Ingress, wish: PassthroughWish, *, names: int) -> Undecrypted:
         if not wish.is_valid:
             return Undecrypted(ingress)  # the translation of the Ingress reports the value
         try:
             root = self._own_root(host, ingress)
             sources = self._sources(ingress, root.ingress)
+            self._count(ingress, sources, names)
             backend = self._backend(host, root, wish)
         except _ClosedError as why:
-            self._report(ingress, wish, Reason.PASSTHROUGH_CLOSED, f"{why}; its TLS connections are closed")
+            message = f"{why}; TLS connections of host {shown(host)} are closed"
+            self._report(ingress, wish, Reason.PASSTHROUGH_CLOSED, message)
             return Undecrypted(ingress)
         self._report_unseen(host, root, self._ordinary(host))
         return Undecrypted(ingress, backend, sources)
@@ -239,6 +250,13 @@ class PassthroughTranslation:
                 raise _ClosedError(f"{found} can't be read")
             lists.append(found)
         return functools.reduce(_both, lists)
+
+    def _count(self, ingress: Ingress, sources: Sources, names: int) -> None:
+        """Count the networks that an Ingress adds to the one listener of all hosts."""
+        self._networks[ingress.key] += names * (len(sources.allowed or ()) + len(sources.denied))
+        if self._networks[ingress.key] > MAX_NETWORKS:
+            why = f"the lists of {ingress.ref} have more than {MAX_NETWORKS:,} networks, counted for each of its hosts"
+            raise _ClosedError(why)
 
     def _backend(self, host: str, root: _Root, wish: PassthroughWish) -> BackendKey:
         service = root.path.backend.service
@@ -282,7 +300,9 @@ class PassthroughTranslation:
                 self._findings.report(ingress.ref, Reason.PATH_NOT_SEEN, message, at)
 
     def _kept(self, wildcard: str, named: Set[str]) -> Iterator[str]:
-        """The names below a wildcard that older Ingresses have, and whose TLS no Ingress mentions."""
+        """The names below a wildcard whose TLS no Ingress mentions, and that older Ingresses have, or other namespaces
+        own: who owns a wildcard doesn't own names below.
+        """
         decided = self._found[wildcard]
         for name, virtual_host in sorted(self._hosts.items()):
             if is_wildcard(name) or wildcard_of(name) != wildcard or name in named or name in self._found:
@@ -291,7 +311,9 @@ class PassthroughTranslation:
             oldest = next(self._ordinary(host), None)
             if oldest is None:
                 continue
-            if seniority(oldest) < seniority(decided.ingress):
+            owner = self._owners.get(host)
+            is_foreign = owner is not None and owner.key.namespace != decided.ingress.key.namespace
+            if is_foreign or seniority(oldest) < seniority(decided.ingress):
                 yield name
                 continue
             for index, _ in self._state.rules(oldest, name):

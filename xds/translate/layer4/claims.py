@@ -82,7 +82,7 @@ class Claim:
 
 
 class ClaimState(StrEnum):
-    """What became of a claim."""
+    """The outcome of a claim."""
 
     SERVED = "served"
     """The port is the claim's."""
@@ -105,7 +105,7 @@ class PortClaim:
         service_port: The number or the name as written; empty: the text names none.
         decodes_proxy: Whether connections begin with a PROXY protocol header.
         proxy_header: Sent to the Service; None: none is.
-        state: What became of the claim.
+        state: The outcome.
         winner: The source that has the port, of a lost claim. Texts for the owner of another namespace don't name it.
     """
 

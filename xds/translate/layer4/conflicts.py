@@ -6,7 +6,7 @@ from xds.translate.layer4.claims import Claim, Fault
 
 
 def lost(claim: Claim, winner: Claim) -> Fault:
-    """The fault of a claim whose port another one has. Sources of other namespaces are not named."""
+    """The fault of a claim whose port is another claim's. Sources of other namespaces are not named."""
     port, choose = claim.held, "Claim another port."
     if winner.source == claim.source:
         written = winner.rank.text or winner.text

@@ -25,7 +25,7 @@ _ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the claim that has a port.
+    """The outcome of the claim that has a port.
 
     Attributes:
         listener: None: the port is closed.
