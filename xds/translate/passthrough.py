@@ -230,7 +230,7 @@ class PassthroughTranslation:
             self._report(ingress, wish, Reason.PASSTHROUGH_CLOSED, message)
             return Undecrypted(ingress)
         self._report_unseen(host, root, self._ordinary(host))
-        return Undecrypted(ingress, backend, sources)
+        return Undecrypted(ingress, backend, _both(Sources(denied=self._context.annotations.blocked), sources))
 
     def _own_root(self, host: str, ingress: Ingress) -> _Root:
         root = self._root(host)
