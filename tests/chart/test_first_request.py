@@ -1,12 +1,14 @@
 """From nothing to the first answered request, and on: Pods of the chart run, with real Envoys.
 
 A rollout of both workloads fails no request: the load balancer leaves an Envoy before the end, and the Envoy waits for
-the last requests. TCP ports, one below 1024, answer the same requests.
+the last requests, and for connections of TCP ports, one of which is below 1024.
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -24,6 +26,7 @@ from tests.support.chart_values import CHART
 from tests.support.cluster import Cluster
 from tests.support.cluster.assets import KUBECTL
 from tests.support.envoy_binary import BINARY, MISSING_REASON
+from tests.support.http import Connection
 from tests.support.manifests import K8S
 from tests.support.node.load import client_load
 
@@ -141,7 +144,11 @@ async def test_from_nothing_to_the_first_request_and_through_upgrades(
     upgrade = {"controlPlane": {"podAnnotations": {"changed": "yes"}}, "fleet": {"podAnnotations": {"changed": "yes"}}}
     rolled = ("--wait", "--timeout=200s")
     async with client_load(f"http://{address}/", HOST) as load:
-        await chart.on(cluster, "upgrade", *place, *rolled, values=chart.merged(values, upgrade))
+        # The update of a DaemonSet ends with the last old Pod, and so with the connection.
+        kept_open = kept_connection(address, 22) if kind == "Deployment" else contextlib.nullcontext([200])
+        async with kept_open as kept:
+            await chart.on(cluster, "upgrade", *place, *rolled, values=chart.merged(values, upgrade))
+        assert set(kept) == {200}, "the replaced Envoy waits for connections of a TCP port"
         upgraded = await until_only(cluster, namespace, count)
         assert not before & upgraded
         sent, failed = load.sent, len(load.failed)
@@ -180,6 +187,28 @@ async def test_from_nothing_to_the_first_request_with_kustomize(
     await cluster.kubectl("delete", f"--kustomize={K8S}", "--wait=false")
     await cluster.kubectl("delete", "pods", "--all", "--namespace=xds-ingress", "--force", "--grace-period=0")
     await cluster.kubectl("wait", "--for=delete", "namespace/xds-ingress", "--timeout=60s")
+
+
+@contextlib.asynccontextmanager
+async def kept_connection(host: str, port: int) -> AsyncIterator[list[int]]:
+    """A connection with a request each second until the end. Yields the statuses; 0: the connection was cut."""
+    statuses: list[int] = []
+    with socket.create_connection((host, port)) as client:
+        client.setblocking(False)
+        connection = await Connection.open(by=client)
+
+        ended = asyncio.Event()
+
+        async def ask() -> None:
+            while not ended.is_set():
+                await asyncio.sleep(1)
+                statuses.append((await connection.get(HOST)).status)
+
+        async with asyncio.TaskGroup() as asking:
+            asking.create_task(ask())
+            yield statuses
+            ended.set()
+        connection.close()
 
 
 def first(began: float, commands: str) -> str:

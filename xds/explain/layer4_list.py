@@ -11,9 +11,6 @@ from xds.steps import Steps
 from xds.traffic.layer4 import PortKey
 from xds.translate.layer4.claims import ClaimState
 
-SOURCES_PER_STEP: Final = 20
-"""Services read in a step; each has a few ports."""
-
 _ORDER: Final = {ClaimState.SERVED: 0, ClaimState.INVALID: 1, ClaimState.LOST: 2}
 
 
@@ -34,11 +31,8 @@ class ListedPort:
 
 def read_claims(reader: StateReader, into: list[ClaimFacts]) -> Steps[None]:
     """Read all entries in steps, on the loop that changes the state."""
-    for number, source in enumerate(reader.traffic.layer4.sources, 1):
-        claims = reader.traffic.layer4.claims_of(source)
-        into.extend(claim_facts(reader, claims, reader.problems.of([source])))
-        if number % SOURCES_PER_STEP == 0:
-            yield
+    for source in reader.traffic.layer4.sources:
+        yield from claim_facts(reader, reader.traffic.layer4.claims_of(source), into)
 
 
 def listed_ports(claims: list[ClaimFacts]) -> Iterator[ListedPort]:

@@ -1,7 +1,7 @@
 """The facts about a ConfigMap of ports or a Service, read from the live state at one moment."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -15,9 +15,12 @@ from xds.kube.objects import ConfigMap, Service
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.snapshot.resource import Resource, ResourceType
-from xds.steps import Steps
+from xds.steps import Steps, finish
 from xds.traffic.layer4 import PortListener, Transport
 from xds.translate.layer4.claims import ClaimState, PortClaim
+
+CLAIMS_PER_STEP: Final = 20
+"""Entries read in a step: half a millisecond's worth."""
 
 MAX_INGRESSES: Final = 50
 """Ingresses whose paths are explained for a Service, at most: the oldest ones."""
@@ -83,7 +86,28 @@ class ObjectFacts:
     since: float | None
 
 
-def object_facts(reader: StateReader, about: ObjectRef, index: TrafficIndex | None = None) -> ObjectFacts | None:
+@dataclass(slots=True)
+class ObjectReading:
+    """The part of the facts that is read in steps.
+
+    Attributes:
+        index: Of the hosts of the Ingresses that use a Service.
+        claims: The entries of the object, or those that name the Service.
+    """
+
+    index: TrafficIndex = field(default_factory=TrafficIndex)
+    claims: list[ClaimFacts] = field(default_factory=list)
+
+    def steps(self, reader: StateReader, about: ObjectRef) -> Steps[None]:
+        """Read, on the loop that changes the state. A host may have thousands of routes, and a ConfigMap of entries."""
+        yield from claim_facts(reader, tuple(_claims(reader, about)), self.claims)
+        if about.kind == Service.kind:
+            for each in reader.state.ingresses_of_service(about.key)[:MAX_INGRESSES]:
+                yield from index_hosts(reader, each, self.index)
+                yield
+
+
+def object_facts(reader: StateReader, about: ObjectRef, reading: ObjectReading | None = None) -> ObjectFacts | None:
     """The facts about a ConfigMap or Service; None if there is none and nothing names it.
 
     Must run on the loop that changes the state.
@@ -91,18 +115,18 @@ def object_facts(reader: StateReader, about: ObjectRef, index: TrafficIndex | No
     Args:
         reader: Reads the live state.
         about: Of kind ConfigMap or Service.
-        index: Indexes that `index_users` has made. None: they are made now.
+        reading: Read before. None: now.
     """
+    if reading is None:
+        reading = ObjectReading()
+        finish(reading.steps(reader, about))
+    found, made_index = tuple(reading.claims), reading.index
     role, exists = _role(reader, about), reader.state.find(about) is not None
-    claims = tuple(_claims(reader, about))
     service = about.key if about.kind == Service.kind else None
     users = reader.state.ingresses_of_service(service) if service else []
-    if not (exists or role or claims or users):
+    if not (exists or role or found or users):
         return None
-    sources = {about, *(each.source for each in claims)}
-    found = tuple(claim_facts(reader, claims, reader.problems.of(sources)))
     passed = tuple(_passed(reader, service)) if service else ()
-    made_index = index or TrafficIndex()
     resources = tuple(_resources(reader, found, service))
     if not exists:
         role = f"{role}; it doesn't exist" if role else "it doesn't exist"
@@ -119,22 +143,16 @@ def object_facts(reader: StateReader, about: ObjectRef, index: TrafficIndex | No
     )
 
 
-def index_users(reader: StateReader, about: ObjectRef, index: TrafficIndex) -> Steps[None]:
-    """Index the hosts of the Ingresses that use a Service in steps: a host may have thousands of routes."""
-    if about.kind == Service.kind:
-        for each in reader.state.ingresses_of_service(about.key)[:MAX_INGRESSES]:
-            yield from index_hosts(reader, each, index)
-            yield
-
-
-def claim_facts(reader: StateReader, claims: Iterable[PortClaim], problems: Iterable[Problem]) -> Iterator[ClaimFacts]:
-    """The facts about entries. `problems` are those of their sources."""
-    known, ports = problems_by_field(problems), reader.traffic.layer4.current
-    for claim in claims:
-        serves = claim.port is not None and claim.state is ClaimState.SERVED
-        listener = ports.get(claim.port) if serves and claim.port else None
+def claim_facts(reader: StateReader, claims: Sequence[PortClaim], into: list[ClaimFacts]) -> Steps[None]:
+    """Read the facts about entries in steps, on the loop that changes the state."""
+    sources = {each.source for each in claims}
+    known, ports = problems_by_field(reader.problems.of(sources)), reader.traffic.layer4.current
+    for number, claim in enumerate(claims, 1):
+        listener = ports.get(claim.port) if claim.port and claim.state is ClaimState.SERVED else None
         used = next(used_backends(reader, listener.route.backends), None) if listener else None
-        yield ClaimFacts(claim, listener, used, tuple(of_claim(claim, known)))
+        into.append(ClaimFacts(claim, listener, used, tuple(of_claim(claim, known))))
+        if number % CLAIMS_PER_STEP == 0:
+            yield
 
 
 def _role(reader: StateReader, about: ObjectRef) -> str:

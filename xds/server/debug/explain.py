@@ -9,7 +9,7 @@ from xds.explain.facts import StateReader
 from xds.explain.ingress import explain_ingress
 from xds.explain.ingress_facts import index_hosts, ingress_facts
 from xds.explain.layer4 import connection_facts, explain_connection
-from xds.explain.layer4_object_facts import index_users, object_facts
+from xds.explain.layer4_object_facts import ObjectReading, object_facts
 from xds.explain.layer4_objects import explain_object
 from xds.explain.layer4_question import Layer4Question, layer4_question
 from xds.explain.narration import explain_request
@@ -87,10 +87,10 @@ class Explaining:
 
     async def why_object(self, about: ObjectRef, in_thread: InThread, at: WallClock) -> pb.WhyObjectResponse | None:
         """The state of a ConfigMap or Service; None if there is none and nothing names it."""
-        reader, index = self._state_reader, TrafficIndex()
-        async for _ in in_slices(index_users(reader, about, index)):
+        reader, reading = self._state_reader, ObjectReading()
+        async for _ in in_slices(reading.steps(reader, about)):
             pass
-        facts = object_facts(reader, about, index)
+        facts = object_facts(reader, about, reading)
         if facts is None:
             return None
         deliveries, pending = self._deliveries(facts.resources), reader.busy()
