@@ -1,4 +1,4 @@
-"""Layer 4: ports whose connections or datagrams go to a Service as they come."""
+"""Layer 4: ports of TCP and UDP, whose bytes or datagrams go to a Service unchanged."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,7 @@ class Transport(StrEnum):
 
 
 class PortKey(NamedTuple):
-    """Names a port that proxies bind. TCP and UDP may each have a port of one number."""
+    """A port that proxies bind. TCP and UDP may have a port of the same number."""
 
     transport: Transport
     number: int
@@ -38,7 +38,7 @@ class Share(NamedTuple):
     """A backend with its share of the connections, or of the sessions.
 
     Attributes:
-        backend: None for one that can't be used: its share fails.
+        backend: None for an unusable backend: connections of the share fail.
         weight: Of the sum of all weights; at least 1.
     """
 
@@ -53,7 +53,7 @@ class Layer4Policy:
     Attributes:
         idle_timeout: Time without a byte, or a datagram, after which a connection or session ends.
         keeps_client: Whether all connections of a client's address go to one endpoint. Sessions of UDP always do.
-        connect_attempts: Attempts to connect to an endpoint, each to another one if there is any.
+        connect_attempts: Attempts to connect, each at another endpoint if there is any.
     """
 
     idle_timeout: timedelta
@@ -68,7 +68,7 @@ class Layer4Route:
     Attributes:
         shares: At least one; for UDP exactly one, because Envoy's filter names one cluster.
         policy: The treatment.
-        origin: The object and the field that ask for the route.
+        origin: The entry: its object and field.
         service: The Service that the origin names.
     """
 
@@ -87,7 +87,7 @@ class PortListener:
     """A port with the route of all its connections or datagrams.
 
     Attributes:
-        decodes_proxy: Whether each connection begins with a PROXY protocol header, whose client counts.
+        decodes_proxy: Whether each connection begins with a PROXY protocol header, which has the client's address.
     """
 
     key: PortKey
@@ -96,7 +96,7 @@ class PortListener:
 
 
 TCP_IDLE_TIMEOUT: Final = timedelta(hours=1)
-"""As in Envoy: pools of connections to databases stay open."""
+"""As in Envoy. Long enough for idle connections in the pools of database clients."""
 
 UDP_IDLE_TIMEOUT: Final = timedelta(seconds=60)
 """As in Envoy."""

@@ -5,21 +5,21 @@ for passthrough takes all connections of the host, it counts only in the namespa
 """
 
 import functools
-import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from xds.kube.objects import HTTPIngressPath, Ingress
 from xds.kube.state import seniority, why_first
 from xds.problems.field_path import FieldPath, MapKey
-from xds.problems.problem import Key
+from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
 from xds.traffic.backends import BackendKey
 from xds.traffic.hosts import NO_HOST, is_beginning, is_wildcard, wildcard_of
+from xds.traffic.layer4 import TCP_IDLE_TIMEOUT, Transport
 from xds.traffic.routes import PathType, VirtualHost
 from xds.traffic.tls import Sources
 from xds.traffic.upstream import BackendProtocol, UpstreamPolicy
@@ -30,49 +30,15 @@ from xds.translate.further_names import FurtherNames
 from xds.translate.names import InvalidError, valid_host, valid_path
 from xds.translate.nginx.ingress_policy import asked_passthrough, connecting_clients
 from xds.translate.nginx.passthrough_wish import PassthroughWish
+from xds.translate.own.service import idle_timeout
 from xds.translate.ownership import NO_OWNERS
 from xds.translate.routes import TranslationContext
-
-ALL_CLIENTS: Final = Sources()
+from xds.translate.undecrypted import ALL_CLIENTS, NOTHING_UNDECRYPTED, Undecrypted, UndecryptedHosts, both
 
 MAX_NETWORKS: Final = 20_000
 """The most of an Ingress, for all its hosts and their aliases: a megabyte of the listener, which a change of any TLS
 host sends again.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Undecrypted:
-    """The treatment of the TLS connections of a host that an Ingress asks to be passed through.
-
-    Attributes:
-        ingress: The Ingress that decides.
-        backend: None: the connections are closed.
-        sources: The clients that may connect.
-    """
-
-    ingress: Ingress
-    backend: BackendKey | None = None
-    sources: Sources = ALL_CLIENTS
-
-
-@dataclass(frozen=True, slots=True)
-class UndecryptedHosts:
-    """The result.
-
-    Attributes:
-        hosts: By host.
-        kept: Hosts below a wildcard among these that keep the default certificate, as older Ingresses have them, or
-            other namespaces own them.
-        without_entry: Those of both that no TLS entry names.
-    """
-
-    hosts: Mapping[str, Undecrypted] = field(default_factory=dict)
-    kept: Set[str] = frozenset()
-    without_entry: Set[str] = frozenset()
-
-
-NOTHING_UNDECRYPTED: Final = UndecryptedHosts()
 
 
 class _Root(NamedTuple):
@@ -230,7 +196,7 @@ class PassthroughTranslation:
             self._report(ingress, wish, Reason.PASSTHROUGH_CLOSED, message)
             return Undecrypted(ingress)
         self._report_unseen(host, root, self._ordinary(host))
-        return Undecrypted(ingress, backend, sources)
+        return Undecrypted(ingress, backend, sources, self._idle_timeout(backend.service_key))
 
     def _own_root(self, host: str, ingress: Ingress) -> _Root:
         root = self._root(host)
@@ -249,7 +215,7 @@ class PassthroughTranslation:
             if isinstance(found, str):
                 raise _ClosedError(f"{found} can't be read")
             lists.append(found)
-        return functools.reduce(_both, lists)
+        return functools.reduce(both, lists)
 
     def _count(self, ingress: Ingress, sources: Sources, names: int) -> None:
         """Count the networks that an Ingress adds to the one listener of all hosts."""
@@ -274,6 +240,14 @@ class PassthroughTranslation:
             raise _ClosedError(resolved.fault.message if resolved.fault else f"Service {service.name} can't be used")
         self._findings.backends[resolved.backend.key] = resolved.backend
         return resolved.backend.key
+
+    def _idle_timeout(self, service: Key) -> timedelta:
+        found = self._state.service(service)
+
+        def report(reason: Reason, message: str, remedy: str) -> None:
+            self._findings.report(ObjectRef("Service", *service), reason, message, _ANNOTATIONS, remedy)
+
+        return (idle_timeout(found.annotations, Transport.TCP, report) if found else None) or TCP_IDLE_TIMEOUT
 
     def _root(self, host: str) -> _Root | None:
         """The path `/` of a host: that of the oldest Ingress, as for requests."""
@@ -326,6 +300,7 @@ class PassthroughTranslation:
         self._findings.report(ingress.ref, reason, message, at)
 
 
+_ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 _TLS_ENTRY: Final = "Add a TLS entry for the host to have its TLS terminated."
 
 
@@ -338,21 +313,3 @@ def _is_root(path: HTTPIngressPath) -> bool:
         return valid_path(path) == ("/", PathType.PREFIX)
     except InvalidError:
         return False
-
-
-def _both(one: Sources, other: Sources) -> Sources:
-    """The clients that two lists let in."""
-    if one.allowed is None or other.allowed is None:
-        allowed = one.allowed if other.allowed is None else other.allowed
-    else:
-        allowed = tuple(sorted({*_within(one.allowed, other.allowed), *_within(other.allowed, one.allowed)}))
-    return Sources(allowed, tuple(sorted({*one.denied, *other.denied})))
-
-
-def _within(networks: Iterable[str], others: Iterable[str]) -> Iterator[str]:
-    """The networks that lie within others."""
-    covering = {ipaddress.ip_network(each) for each in others}
-    for network in networks:
-        found = ipaddress.ip_network(network)
-        if any(found.supernet(new_prefix=bits) in covering for bits in range(found.prefixlen + 1)):
-            yield network

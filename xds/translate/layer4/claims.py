@@ -24,11 +24,11 @@ class Rank(NamedTuple):
     """The sort key that decides between claims of one port.
 
     Attributes:
-        is_of_service: ConfigMaps come first.
-        created: When the Service was created.
+        is_of_service: False for a ConfigMap, so that ConfigMaps precede Services.
+        created: When the Service was created; the same for all ConfigMaps.
         source: The ConfigMap or Service.
-        position: Within the source: `9016` precedes `09016`, and each item of an annotation those behind.
-        text: Likewise.
+        position: Of a key, the length, so that `9016` precedes `09016`; of an item, the index in the annotation.
+        text: The key of the ConfigMap; empty for an item.
     """
 
     is_of_service: bool
@@ -43,12 +43,12 @@ class Entry:
     """The meaning of a text that asks for a port.
 
     Attributes:
-        port: None: the text names no port that can be claimed; `faults` then tells why.
-        service: None: the text names no Service; `faults` then tells why.
+        port: None: the text names no port that can be claimed; `faults` then has the reason.
+        service: None: the text names no Service; `faults` then has the reason.
         service_port: The number or the name as written; empty: the text names none.
         decodes_proxy: Whether connections begin with a PROXY protocol header.
-        proxy_header: Sent to the Service; None: none is.
-        faults: Of the text. An entry with a port and a Service is served in spite of them.
+        proxy_header: The version that is sent to the Service; None: no header is sent.
+        faults: Of the text. An entry with a port and a Service is served nevertheless.
     """
 
     port: PortKey | None = None
@@ -89,7 +89,7 @@ class ClaimState(StrEnum):
     LOST = "lost"
     """Another claim has the port."""
     INVALID = "invalid"
-    """A problem of the source says why."""
+    """The port is closed, and a problem of the source has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,10 @@ class PortClaim:
         service: None: the text names no Service.
         service_port: The number or the name as written; empty: the text names none.
         decodes_proxy: Whether connections begin with a PROXY protocol header.
-        proxy_header: Sent to the Service; None: none is.
+        proxy_header: The version that is sent to the Service; None: no header is sent.
         state: The outcome.
-        winner: The source that has the port, of a lost claim. Texts for the owner of another namespace don't name it.
+        winner: For a lost claim, the source that has the port. Texts for the owner of a namespace don't name a winner
+            of another namespace.
     """
 
     source: ObjectRef

@@ -86,8 +86,8 @@ def _with_flags(entry: Entry, flags: Sequence[str]) -> Entry:
 
 
 def _unknown_flag(entry: Entry, flag: str, instead: str, does: str) -> Fault:
-    what = f"{shown(flag)} is no flag" if flag else "a flag is empty"
-    message = f"{what}, so port {entry.port} {does} no PROXY protocol header"
+    why = f"{shown(flag)} is no flag" if flag else "a flag is empty"
+    message = f"{why}, so port {entry.port} {does} no PROXY protocol header"
     return Fault(Reason.UNKNOWN_FLAG, message, f"Write {instead}, or remove the flag with its colon.")
 
 

@@ -36,14 +36,19 @@ class PortRange:
         return numbers if len(self.transports) > 1 else f"{numbers}/{self.transports[0]}"
 
 
+def config_map_flag(transport: Transport) -> str:
+    """The flag that names the ConfigMap of a protocol."""
+    return f"--{transport}-services-configmap"
+
+
 @dataclass(frozen=True, slots=True)
 class Layer4Options:
-    """The choices.
+    """The ConfigMaps of ports, and the ports that Services may claim.
 
     Attributes:
-        config_maps: The ConfigMap of each protocol that has one, with the Service of each port.
+        config_maps: The ConfigMap of each protocol, with an entry for each port. A protocol without a flag is absent.
         exposed: The ports that annotations of Services may claim.
-        reserved: Ports that nobody may claim: those of other listeners, and Envoy's own.
+        reserved: Ports that nobody may claim: other listeners' and Envoy's own.
     """
 
     config_maps: Mapping[Transport, Key] = field(default_factory=dict)
@@ -60,7 +65,7 @@ NO_LAYER4: Final = Layer4Options()
 
 @dataclass(frozen=True, slots=True)
 class StreamDefaults:
-    """The treatment of connections and sessions whose Service says nothing else.
+    """The treatment of connections and sessions where the annotations of the Service leave it open.
 
     Attributes:
         tcp_idle_timeout: Time without a byte after which a connection ends.

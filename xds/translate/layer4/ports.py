@@ -16,19 +16,19 @@ from xds.translate.layer4.claims import Claim, ClaimState, Fault, PortClaim, Ran
 from xds.translate.layer4.conflicts import lost
 from xds.translate.layer4.entries import MAX_PORT
 from xds.translate.layer4.options import STREAM_DEFAULTS, Layer4Options, StreamDefaults
-from xds.translate.layer4.routes import Outcome, of_annotations, outcome
+from xds.translate.layer4.routes import PortOutcome, add_annotation_problem, port_outcome
 from xds.translate.layer4.sources import PortConfigMap, Position, service_claims
 from xds.translate.own.service import EXPOSE, report_unknown
 
-Use: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
-"""Takes the backends that a user uses, in place of those before."""
+UseBackends: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
+"""Takes a user of backends, such as a port, with its present backends, which replace the former ones."""
 
-Report: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
-"""Takes the problems of a unit, in place of those before."""
+ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
+"""Takes a unit, such as a claim, with its present problems, which replace the former ones."""
 
 _K = TypeVar("_K", Key, PortKey)
 
-_NOTHING: Final = Outcome()
+_NOTHING: Final = PortOutcome()
 
 
 class Layer4Ports:
@@ -41,7 +41,13 @@ class Layer4Ports:
     """
 
     def __init__(
-        self, state: KubeState, options: Layer4Options, use: Use, report: Report, *, allow_external_name: bool = False
+        self,
+        state: KubeState,
+        options: Layer4Options,
+        use: UseBackends,
+        report: ReportProblems,
+        *,
+        allow_external_name: bool = False,
     ) -> None:
         self._state = state
         self._options = options
@@ -53,9 +59,9 @@ class Layer4Ports:
         self._defaults = STREAM_DEFAULTS
         self._claims: dict[Hashable, dict[Position, Claim]] = {}
         self._by_port: dict[PortKey, dict[Claim, None]] = {}
-        self._refused: dict[PortKey, dict[Claim, None]] = {}
+        self._forbidden: dict[PortKey, dict[Claim, None]] = {}
         self._by_service: dict[Key, dict[Claim, None]] = {}
-        self._outcomes: dict[PortKey, tuple[Claim, Outcome]] = {}
+        self._outcomes: dict[PortKey, tuple[Claim, PortOutcome]] = {}
         self._ports: dict[PortKey, PortListener] = {}
         self._touched: dict[PortKey, None] = {}
         self._unreported: set[Claim] = set()
@@ -69,19 +75,18 @@ class Layer4Ports:
         """The claims of a ConfigMap or Service, in the order of their fields."""
         groups = (source, *(each for each in self._config_maps if each.ref == source))
         found = [claim for group in groups for claim in self._claims.get(group, {}).values()]
-        return tuple(map(self._with_state, sorted(found, key=_order)))
+        return tuple(map(self._with_outcome, sorted(found, key=_order)))
 
     def claims_for(self, port: PortKey) -> tuple[PortClaim, ...]:
-        """All claims of a port: the winner first, and those that nobody may have last."""
-        found = (*sorted(self._by_port.get(port, ()), key=_rank), *sorted(self._refused.get(port, ()), key=_rank))
-        return tuple(map(self._with_state, found))
+        """All claims of a port: the winner first, and claims that may not hold the port last."""
+        found = (*sorted(self._by_port.get(port, ()), key=_rank), *sorted(self._forbidden.get(port, ()), key=_rank))
+        return tuple(map(self._with_outcome, found))
 
     @property
     def sources(self) -> tuple[ObjectRef, ...]:
         """The ConfigMaps and Services with claims, ConfigMaps first."""
-        claims = [
-            next(iter(each.values())) for each in self._claims.values() if each
-        ]  # between two steps one may be empty
+        # A group may be empty between two steps of an update.
+        claims = [next(iter(group.values())) for group in self._claims.values() if group]
         return tuple({claim.source: None for claim in sorted(claims, key=_rank_of_source)})
 
     def ports_of_service(self, service: Key) -> frozenset[PortKey]:
@@ -90,7 +95,7 @@ class Layer4Ports:
         return frozenset(each.held for each in claims if each.held and self._winner(each.held) is each)
 
     def use_defaults(self, defaults: StreamDefaults) -> None:
-        """Take the treatment of all ports whose Services say nothing else."""
+        """Take new defaults, and decide all ports again if they differ."""
         if defaults != self._defaults:
             self._defaults = defaults
             self._touched.update(dict.fromkeys(self._by_port))
@@ -124,9 +129,9 @@ class Layer4Ports:
         yield
 
     def _check_names(self, source: ObjectRef, annotations: Mapping[str, str]) -> None:
-        """Report annotations of no known name: a Service that fails to claim its port may have no other use."""
+        """Report misspelt annotations. A Service with a misspelt claim may have no other user that reports it."""
         problems: list[Problem] = []
-        report_unknown(annotations, partial(of_annotations, problems, source))
+        report_unknown(annotations, partial(add_annotation_problem, problems, source))
         if problems or source in self._misnamed:
             self._report(("annotations", source), problems)
             (self._misnamed.add if problems else self._misnamed.discard)(source)
@@ -151,7 +156,7 @@ class Layer4Ports:
         if claim.held is None:
             self._report_claim(claim, ())
             if claim.entry.port:
-                self._refused.setdefault(claim.entry.port, {})[claim] = None
+                self._forbidden.setdefault(claim.entry.port, {})[claim] = None
             return
         self._by_port.setdefault(claim.held, {})[claim] = None
         self._unreported.add(claim)
@@ -163,7 +168,7 @@ class Layer4Ports:
         self._report(("claim", claim), ())
         if claim.held is None:
             if claim.entry.port:
-                _discard(self._refused, claim.entry.port, claim)
+                _discard(self._forbidden, claim.entry.port, claim)
             return
         self._unreported.discard(claim)
         self._touched[claim.held] = None
@@ -180,7 +185,7 @@ class Layer4Ports:
             self._outcomes.pop(port, None)
         else:
             allowed = self._allow_external_name
-            found = outcome(self._state, port, winner, self._defaults, allow_external_name=allowed)
+            found = port_outcome(self._state, port, winner, self._defaults, allow_external_name=allowed)
             self._outcomes[port] = (winner, found)
             self._report_claim(winner, (found.fault,) if found.fault else ())
             for claim in claims if winner is not before else self._unreported.intersection(claims):
@@ -204,7 +209,7 @@ class Layer4Ports:
         faults = (*claim.entry.faults, *further)
         self._report(("claim", claim), [_problem(claim, *each) for each in faults])
 
-    def _with_state(self, claim: Claim) -> PortClaim:
+    def _with_outcome(self, claim: Claim) -> PortClaim:
         entry, winner, state = claim.entry, None, ClaimState.INVALID
         if claim.held is not None and (known := self._outcomes.get(claim.held)):
             if known[0] is not claim:
@@ -226,10 +231,10 @@ class Layer4Ports:
 
 
 def _problem(claim: Claim, reason: Reason, message: str, remedy: str) -> Problem:
-    """The problem, whose message tells the item of an annotation."""
+    """The problem of a claim. All items of an annotation share a field, so the message quotes the item."""
     item = shown(claim.text) if claim.rank.is_of_service and claim.text else ""
-    told = message if item in message else f"{item}: {message}"
-    return Problem(claim.source, reason, told, remedy, claim.field)
+    text = message if item in message else f"{item}: {message}"
+    return Problem(claim.source, reason, text, remedy, claim.field)
 
 
 def _rank(claim: Claim) -> Rank:

@@ -24,14 +24,14 @@ _ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome of the claim that has a port.
+class PortOutcome:
+    """The listener of the claim that has a port, or the reason why the port is closed.
 
     Attributes:
         listener: None: the port is closed.
-        backend: Of the listener; None: without a listener.
-        fault: Why the port is closed, beside the faults of the entry's text; None: nothing.
-        problems: Of the Service's own annotations.
+        backend: Of the listener; None: the port is closed.
+        fault: The reason for a closed port; None: the port has a listener, or the entry's own faults have the reason.
+        problems: Of the Service's annotations.
     """
 
     listener: PortListener | None = None
@@ -40,13 +40,13 @@ class Outcome:
     problems: tuple[Problem, ...] = ()
 
 
-def outcome(
+def port_outcome(
     state: KubeState, port: PortKey, claim: Claim, defaults: StreamDefaults, *, allow_external_name: bool
-) -> Outcome:
+) -> PortOutcome:
     """The listener of a claim, or the fault of its Service."""
     entry = claim.entry
     if entry.service is None:
-        return Outcome()
+        return PortOutcome()
     service = state.service(entry.service)
     keeps_client = service is not None and service.spec.session_affinity == "ClientIP"
     is_hashed = keeps_client or port.transport is Transport.UDP
@@ -66,16 +66,16 @@ def outcome(
         effect=f"port {port} is closed",
     )
     if resolved.backend is None or service is None:
-        return Outcome(fault=_fault(resolved.fault) if resolved.fault else None)
+        return PortOutcome(fault=_fault(resolved.fault) if resolved.fault else None)
     problems: list[Problem] = []
-    report = partial(of_annotations, problems, service.ref)
+    report = partial(add_annotation_problem, problems, service.ref)
     for each in resolved.of_service:
         report(each.reason, each.message, each.remedy)
     idle = idle_timeout(service.annotations, port.transport, report) or defaults.idle_timeout(port.transport)
     policy = Layer4Policy(idle, keeps_client, defaults.connect_attempts)
     shares = (Share(resolved.backend.key),)
     route = Layer4Route(shares, policy, Origin(claim.source, claim.field), entry.service)
-    return Outcome(PortListener(port, route, entry.decodes_proxy), resolved.backend, None, tuple(problems))
+    return PortOutcome(PortListener(port, route, entry.decodes_proxy), resolved.backend, None, tuple(problems))
 
 
 def _fault(of: BackendFault) -> Fault:
@@ -83,6 +83,8 @@ def _fault(of: BackendFault) -> Fault:
     return Fault(of.reason, of.message, "Create the Service, or correct the entry." if is_missing else of.remedy)
 
 
-def of_annotations(problems: list[Problem], service: ObjectRef, reason: Reason, message: str, remedy: str) -> None:
-    """Add a problem of a Service's own annotations."""
+def add_annotation_problem(
+    problems: list[Problem], service: ObjectRef, reason: Reason, message: str, remedy: str
+) -> None:
+    """Add a problem of a Service's annotations to a list."""
     problems.append(Problem(service, reason, message, remedy, _ANNOTATIONS))

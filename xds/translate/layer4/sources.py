@@ -12,7 +12,7 @@ from xds.problems.reasons import Reason
 from xds.traffic.layer4 import PortKey, Transport
 from xds.translate.layer4.claims import Claim, Entry, Fault, Rank
 from xds.translate.layer4.entries import annotation_item, config_map_entry
-from xds.translate.layer4.options import Layer4Options
+from xds.translate.layer4.options import Layer4Options, config_map_flag
 from xds.translate.own.service import EXPOSE
 
 Position: TypeAlias = str | int
@@ -21,16 +21,16 @@ Position: TypeAlias = str | int
 Claims: TypeAlias = Mapping[Position, Claim]
 
 ClaimChanges: TypeAlias = tuple[Iterable[Position], Iterable[tuple[Position, Claim]]]
-"""The positions whose claims are gone, and the new or replaced claims, which are made while they are read."""
+"""The positions of removed claims, and the new or replaced claims, each made only when the iteration reaches it."""
 
 MAX_ITEMS: Final = 1000
-"""Of an annotation."""
+"""Items of an annotation, at most."""
 
-_OPERATORS: Final = datetime.min.replace(tzinfo=UTC)
+_BEFORE_ALL_SERVICES: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class PortConfigMap:
-    """The ConfigMap of a protocol, and its last content that could be read.
+    """The ConfigMap of a protocol, and its last readable content.
 
     Attributes:
         ref: The ConfigMap.
@@ -45,9 +45,9 @@ class PortConfigMap:
         self._data: Mapping[str, str] = {}
 
     def read(self, state: KubeState) -> ClaimChanges:
-        """Read the ConfigMap anew, and return the changes of its claims. Content that can't be read keeps the last one.
+        """Read the ConfigMap anew, and return the changes of its claims. Unreadable content changes no claim.
 
-        Costs the changes, and a comparison of all entries that is quick.
+        Only changed entries are parsed.
         """
         found, before = state.config_map(self.ref.key), self._data
         if found is None:
@@ -61,13 +61,13 @@ class PortConfigMap:
     def _claim(self, key: str, text: str) -> Claim:
         entry = config_map_entry(self._transport, key, text)
         if entry.port in self._options.reserved:
-            entry = _refused(entry, _reserved(entry.port, "Remove the entry, or choose another port."))
-        rank = Rank(is_of_service=False, created=_OPERATORS, source=self.ref.key, position=len(key), text=key)
+            entry = _forbidden(entry, _reserved(entry.port, "Remove the entry, or choose another port."))
+        rank = Rank(is_of_service=False, created=_BEFORE_ALL_SERVICES, source=self.ref.key, position=len(key), text=key)
         held = entry.port if _may_hold(entry) else None
         return Claim(self.ref, FieldPath.of("data", MapKey(key)), text, rank, entry, held)
 
     def _missing(self, found: ConfigMap | None) -> Problem:
-        reason, flag = Reason.PORT_CONFIG_MAP_NOT_FOUND, f"--{self._transport}-services-configmap"
+        reason, flag = Reason.PORT_CONFIG_MAP_NOT_FOUND, config_map_flag(self._transport)
         if found is None:
             why = f"the ConfigMap of {flag} doesn't exist, so none of its ports is open"
         else:
@@ -77,7 +77,7 @@ class PortConfigMap:
 
 
 def service_claims(service: Service | None, options: Layer4Options, before: Claims) -> ClaimChanges:
-    """The changes of the claims of a Service's annotation. Claims of the same item of the same Service stay."""
+    """The changes of the claims of a Service's annotation. A claim whose item and rank are the same stays."""
     text = service.annotations.get(EXPOSE.full_name, "") if service else ""
     items = [item.strip() for item in text.split(",", MAX_ITEMS) if item.strip()]
     changed = _changed_items(service, items, options, before) if service else ()
@@ -107,9 +107,9 @@ def _service_claim(service: Service, item: str, rank: Rank, options: Layer4Optio
     entry = annotation_item(service.key, item)
     ranges = options.exposed_to(service.key.namespace)
     if entry.port is not None and not any(entry.port in each for each in ranges):
-        entry = _refused(entry, _not_exposed(entry.port, service.key.namespace, ", ".join(map(str, ranges))))
+        entry = _forbidden(entry, _not_exposed(entry.port, service.key.namespace, ", ".join(map(str, ranges))))
     elif entry.port in options.reserved:
-        entry = _refused(entry, _reserved(entry.port, "Choose another port."))
+        entry = _forbidden(entry, _reserved(entry.port, "Choose another port."))
     return _item(service, item, rank, entry)
 
 
@@ -122,8 +122,8 @@ def _may_hold(entry: Entry) -> bool:
     return all(fault.reason not in (Reason.PORT_RESERVED, Reason.PORT_NOT_EXPOSED) for fault in entry.faults)
 
 
-def _refused(entry: Entry, fault: Fault) -> Entry:
-    """The entry, of which nothing is served, with its port and Service for explanations."""
+def _forbidden(entry: Entry, fault: Fault) -> Entry:
+    """The entry with the fault that forbids its port, and with its port and Service for explanations."""
     return Entry(entry.port, entry.service, entry.service_port, entry.decodes_proxy, entry.proxy_header, (fault,))
 
 
