@@ -1,11 +1,10 @@
-"""TLS passthrough: the hosts whose connections go to a Service undecrypted, or are closed because they can't.
+"""TLS passthrough: hosts whose connections go to a Service undecrypted, or are closed where passthrough is impossible.
 
-The oldest Ingress that says how TLS of a host is treated decides, be it by a TLS entry or by ssl-passthrough. As a wish
-for passthrough takes all connections of the host, it counts only in the namespace of the host's oldest Ingress.
+Of the Ingresses with a TLS entry or ssl-passthrough for a host, the oldest decides. Passthrough takes all connections
+of a host, so ssl-passthrough counts only in the namespace of the host's oldest Ingress.
 """
 
 import functools
-import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from xds.traffic.tls import Sources
 from xds.traffic.upstream import BackendProtocol, UpstreamPolicy
 from xds.translate import cert_manager
 from xds.translate.backends import resolve
+from xds.translate.client_sources import intersection
 from xds.translate.findings import UnitFindings
 from xds.translate.further_names import FurtherNames
 from xds.translate.names import InvalidError, valid_host, valid_path
@@ -36,8 +36,8 @@ from xds.translate.routes import TranslationContext
 ALL_CLIENTS: Final = Sources()
 
 MAX_NETWORKS: Final = 20_000
-"""The most of an Ingress, for all its hosts and their aliases: a megabyte of the listener, which a change of any TLS
-host sends again.
+"""Networks of an Ingress, at most, counted for each host and alias: a megabyte of the listener, which every change of a
+TLS host sends again.
 """
 
 
@@ -58,13 +58,13 @@ class Undecrypted:
 
 @dataclass(frozen=True, slots=True)
 class UndecryptedHosts:
-    """The result.
+    """The hosts that passthrough concerns.
 
     Attributes:
-        hosts: By host.
-        kept: Hosts below a wildcard among these that keep the default certificate, as older Ingresses have them, or
-            other namespaces own them.
-        without_entry: Those of both that no TLS entry names.
+        hosts: Hosts that are passed through or closed, with their treatment.
+        kept: Hosts that keep the default certificate although a wildcard in `hosts` covers them: an older Ingress has
+            the host, or another namespace owns the host.
+        without_entry: Hosts of `hosts` and `kept` that no TLS entry names.
     """
 
     hosts: Mapping[str, Undecrypted] = field(default_factory=dict)
@@ -84,15 +84,15 @@ class _Root(NamedTuple):
 
 
 class _ClosedError(ValueError):
-    """Why the TLS connections of a host are closed."""
+    """The TLS connections of a host are closed, for the reason in the message."""
 
 
 class PassthroughTranslation:
-    """One pass over all wishes, the senior Ingress first.
+    """One pass over all Ingresses that ask for passthrough, the oldest first.
 
     Args:
         context: The objects and options.
-        findings: Takes backends and problems.
+        findings: Collects backends and problems.
         hosts: The virtual hosts.
         names: The names beside the hosts of rules.
         owners: As in TlsTranslation.
@@ -138,7 +138,9 @@ class PassthroughTranslation:
         """The hosts for which the wish of an Ingress counts."""
         for written in dict.fromkeys(rule.hostname for rule in ingress.spec.rules or ()):
             if written == NO_HOST:
-                message = f"{_told(wish)} has no effect for the rules without host: no server name stands for them"
+                message = (
+                    f"{_short_name(wish)} has no effect for the rules without host: no server name stands for them"
+                )
                 self._report(ingress, wish, Reason.ANNOTATION_UNSUPPORTED, message)
                 continue
             try:
@@ -159,7 +161,7 @@ class PassthroughTranslation:
             self._report(ingress, wish, Reason.PASSTHROUGH_CONFLICT, message)
 
     def _aliases(self, host: str) -> Iterator[str]:
-        """The aliases of a host that are server names: any name ends `example.*`."""
+        """The aliases of a host without those like `example.*`, which no SNI matches."""
         for each in self._names.of_host(host):
             if each.redirect is None and not is_beginning(each.name):
                 yield each.name
@@ -172,7 +174,7 @@ class PassthroughTranslation:
                 yield ingress
 
     def _terminating(self, names: Set[str]) -> Steps[tuple[Set[str], Mapping[str, Ingress]]]:
-        """The hosts of all TLS entries, and for some hosts the oldest Ingress whose TLS entries cover the host."""
+        """The hosts of all TLS entries, and for each of `names` the oldest Ingress whose TLS entries cover the name."""
         named: set[str] = set()
         terminating: dict[str, Ingress] = {}
         for ingress in self._state.ingresses_with_tls():
@@ -241,7 +243,7 @@ class PassthroughTranslation:
         return root
 
     def _sources(self, *ingresses: Ingress) -> Sources:
-        """The clients that the Ingress of the wish, and the one of `/`, let in."""
+        """The clients that each of the Ingresses lets in."""
         lists = []
         for each in dict.fromkeys(ingress.key for ingress in ingresses):
             ingress = self._state.ingress(each)
@@ -249,7 +251,7 @@ class PassthroughTranslation:
             if isinstance(found, str):
                 raise _ClosedError(f"{found} can't be read")
             lists.append(found)
-        return functools.reduce(_both, lists)
+        return functools.reduce(intersection, lists)
 
     def _count(self, ingress: Ingress, sources: Sources, names: int) -> None:
         """Count the networks that an Ingress adds to the one listener of all hosts."""
@@ -300,8 +302,9 @@ class PassthroughTranslation:
                 self._findings.report(ingress.ref, Reason.PATH_NOT_SEEN, message, at)
 
     def _kept(self, wildcard: str, named: Set[str]) -> Iterator[str]:
-        """The names below a wildcard whose TLS no Ingress mentions, and that older Ingresses have, or other namespaces
-        own: who owns a wildcard doesn't own names below.
+        """The names below a wildcard that no TLS entry names, and that older Ingresses have or other namespaces own.
+
+        The owner of a wildcard doesn't own the names below.
         """
         decided = self._found[wildcard]
         for name, virtual_host in sorted(self._hosts.items()):
@@ -329,7 +332,7 @@ class PassthroughTranslation:
 _TLS_ENTRY: Final = "Add a TLS entry for the host to have its TLS terminated."
 
 
-def _told(wish: PassthroughWish) -> str:
+def _short_name(wish: PassthroughWish) -> str:
     return wish.annotation.rpartition("/")[2]
 
 
@@ -338,21 +341,3 @@ def _is_root(path: HTTPIngressPath) -> bool:
         return valid_path(path) == ("/", PathType.PREFIX)
     except InvalidError:
         return False
-
-
-def _both(one: Sources, other: Sources) -> Sources:
-    """The clients that two lists let in."""
-    if one.allowed is None or other.allowed is None:
-        allowed = one.allowed if other.allowed is None else other.allowed
-    else:
-        allowed = tuple(sorted({*_within(one.allowed, other.allowed), *_within(other.allowed, one.allowed)}))
-    return Sources(allowed, tuple(sorted({*one.denied, *other.denied})))
-
-
-def _within(networks: Iterable[str], others: Iterable[str]) -> Iterator[str]:
-    """The networks that lie within others."""
-    covering = {ipaddress.ip_network(each) for each in others}
-    for network in networks:
-        found = ipaddress.ip_network(network)
-        if any(found.supernet(new_prefix=bits) in covering for bits in range(found.prefixlen + 1)):
-            yield network
