@@ -318,6 +318,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "an entry without a Service's port": ("{tcp: {'9000': shop/web}}", "tcp.9000:"),
     "an entry without a namespace": ("{tcp: {'9000': 'web:80'}}", "tcp.9000:"),
     "an unknown word of an entry": ("{tcp: {'9000': 'shop/web:80:PROXI'}}", "tcp.9000:"),
+    "an empty word of an entry": ("{tcp: {'9000': 'shop/web:80:PROXY:'}}", "tcp.9000:"),
     "PROXY protocol for UDP": ("{udp: {'5353': 'dns/dns:53:PROXY'}}", "udp.5353:"),
     "a TCP port of Envoy's own": ("{tcp: {'9901': 'shop/web:80'}}", "tcp.9901:"),
     "a TCP port of HTTP's": ("{tcp: {'8443': 'shop/web:80'}}", "tcp.8443:"),

@@ -28,6 +28,7 @@ from xds.traffic.https_redirect import BY_OPERATOR
 from xds.traffic.layer4 import PortKey, PortListener, Transport
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.tls import TlsTable
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.layer4.options import Layer4Options, PortRange
 from xds.translate.options import TranslateOptions
@@ -103,6 +104,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
     parser.add_argument("--tcp-services-configmap", type=lambda text: Key(*text.split("/")))
     parser.add_argument("--udp-services-configmap", type=lambda text: Key(*text.split("/")))
     parser.add_argument("--expose-ports", type=_range, action="append", default=[])
+    parser.add_argument("--enable-ssl-passthrough", action="store_true")
     given = parser.parse_args(shlex.split(line))
     return (
         TranslateOptions(
@@ -111,6 +113,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
             is_compatible=bool(given.compatibility),
             has_tracer=given.otlp is not None,
             has_authz=given.authz is not None,
+            passes_tls=given.enable_ssl_passthrough,
             layer4=_layer4(given.tcp_services_configmap, given.udp_services_configmap, given.expose_ports),
         ),
         ProxyOptions(
@@ -120,6 +123,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
             merge_slashes=not given.no_merge_slashes,
             upstream=UpstreamOptions(given.upstream_idle_timeout) if given.upstream_idle_timeout else UpstreamOptions(),
             access_log=given.access_log,
+            passes_tls=given.enable_ssl_passthrough,
             authz=given.authz,
             tracing=TracingOptions(given.otlp, given.trace_sampling) if given.otlp else None,
         ),
@@ -176,6 +180,19 @@ def orphans(folder: Path = CASES) -> list[Path]:
     )
 
 
+def _undecrypted(tls: TlsTable) -> dict[str, Any]:
+    sources = {host: (each.allowed, each.denied) for host, each in tls.sources.items()}
+    found: dict[str, Any] = {
+        "passed": {str(each.backend): list(each.hosts) for each in tls.passed},
+        "closed": list(tls.closed),
+        "sources": {
+            host: {"allowed": list(allowed or ()), "denied": list(denied)}
+            for host, (allowed, denied) in sources.items()
+        },
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str, Any]:
     """The traffic model in few words."""
     localities = {key: traffic.localities(backend) for key, backend in sorted(traffic.backends.items())}
@@ -191,6 +208,7 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
             }
             for each in traffic.tls.terminations
         ],
+        **_undecrypted(traffic.tls),
         **({"ports": {str(key): _port(each) for key, each in sorted(traffic.ports.items())}} if traffic.ports else {}),
         "backends": {
             str(key): _without_empty(

@@ -5,8 +5,10 @@ by namespace, aliases, wildcards, address lists, and the changes that are follow
 (tests/e2e/test_passthrough.py).
 """
 
+from datetime import timedelta
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from tests.support.objects import World, certificate, exact, ingress, key, path, rule, secret, service, specific, tls
@@ -17,6 +19,7 @@ from xds.explain.request import Request
 from xds.kube.change import Deleted
 from xds.kube.objects import ConfigMap, Ingress, IngressRule, KubeObject, Metadata, Service
 from xds.problems.reasons import Reason
+from xds.traffic.layer4 import TCP_IDLE_TIMEOUT
 from xds.traffic.tls import Sources
 from xds.traffic.upstream import BackendProtocol, ProxyHeader
 from xds.translate.ownership import HostOwnership
@@ -449,6 +452,21 @@ def test_the_backend_of_the_passthrough_goes_with_the_annotation() -> None:
     given.add(ingress("db", rule(HOST, path("/", "web:443")), created=1))
     assert [each.protocol for each in given.traffic.backends.values()] == [BackendProtocol.HTTP1]
     assert given.traffic.tls.passed == ()
+
+
+def test_the_idle_timeout_is_that_of_the_service() -> None:
+    given = world(passing())
+    assert given.traffic.tls.passed[0].idle_timeout == TCP_IDLE_TIMEOUT
+    for text, timeout, reasons in (
+        ("10m", timedelta(minutes=10), []),
+        ("soon", TCP_IDLE_TIMEOUT, [("web", Reason.ANNOTATION_INVALID)]),
+    ):
+        given.add(with_annotation(WEB, "xds-ingress.dev/tcp-idle-timeout", text))
+        assert (given.traffic.tls.passed[0].idle_timeout, problems(given)) == (timeout, reasons)
+
+
+def with_annotation(each: Service, name: str, value: str) -> Service:
+    return msgspec.structs.replace(each, metadata=msgspec.structs.replace(each.metadata, annotations={name: value}))
 
 
 def test_several_hosts_of_a_service_share_a_chain() -> None:

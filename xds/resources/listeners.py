@@ -98,7 +98,7 @@ def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
         filter_chain_matcher=_filter_chain_matcher(tls),
         filter_chains=[
             *(_filter_chain(options, termination, termination.name) for termination in named),
-            *(passthrough_chain(each.backend, options) for each in tls.passed),
+            *(passthrough_chain(each, options) for each in tls.passed),
         ],
         default_filter_chain=_filter_chain(options, default, DEFAULT_FILTER_CHAIN) if default else None,
     )

@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from xds.problems.problem import Key
 from xds.traffic.backends import BackendKey
 from xds.traffic.client_certificates import CheckedHost
+from xds.traffic.layer4 import TCP_IDLE_TIMEOUT
 
 _VARIANT_BYTES: Final = 5
 
@@ -114,10 +116,12 @@ class Passthrough:
     Attributes:
         backend: Of BackendProtocol.TCP.
         hosts: Sorted.
+        idle_timeout: Time without a byte after which a connection ends.
     """
 
     backend: BackendKey
     hosts: tuple[str, ...]
+    idle_timeout: timedelta = TCP_IDLE_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,72 +7,38 @@ of a host, so ssl-passthrough counts only in the namespace of the host's oldest 
 import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from xds.kube.objects import HTTPIngressPath, Ingress
 from xds.kube.state import seniority, why_first
 from xds.problems.field_path import FieldPath, MapKey
-from xds.problems.problem import Key
+from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
 from xds.traffic.backends import BackendKey
 from xds.traffic.hosts import NO_HOST, is_beginning, is_wildcard, wildcard_of
+from xds.traffic.layer4 import TCP_IDLE_TIMEOUT, Transport
 from xds.traffic.routes import PathType, VirtualHost
 from xds.traffic.tls import Sources
 from xds.traffic.upstream import BackendProtocol, UpstreamPolicy
 from xds.translate import cert_manager
 from xds.translate.backends import resolve
-from xds.translate.client_sources import intersection
 from xds.translate.findings import UnitFindings
 from xds.translate.further_names import FurtherNames
 from xds.translate.names import InvalidError, valid_host, valid_path
 from xds.translate.nginx.ingress_policy import asked_passthrough, connecting_clients
 from xds.translate.nginx.passthrough_wish import PassthroughWish
+from xds.translate.own.service import idle_timeout
 from xds.translate.ownership import NO_OWNERS
 from xds.translate.routes import TranslationContext
-
-ALL_CLIENTS: Final = Sources()
+from xds.translate.undecrypted import ALL_CLIENTS, NOTHING_UNDECRYPTED, Undecrypted, UndecryptedHosts, intersection
 
 MAX_NETWORKS: Final = 20_000
 """Networks of an Ingress, at most, counted for each host and alias: a megabyte of the listener, which every change of a
 TLS host sends again.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Undecrypted:
-    """The treatment of the TLS connections of a host that an Ingress asks to be passed through.
-
-    Attributes:
-        ingress: The Ingress that decides.
-        backend: None: the connections are closed.
-        sources: The clients that may connect.
-    """
-
-    ingress: Ingress
-    backend: BackendKey | None = None
-    sources: Sources = ALL_CLIENTS
-
-
-@dataclass(frozen=True, slots=True)
-class UndecryptedHosts:
-    """The hosts that passthrough concerns.
-
-    Attributes:
-        hosts: Hosts that are passed through or closed, with their treatment.
-        kept: Hosts that keep the default certificate although a wildcard in `hosts` covers them: an older Ingress has
-            the host, or another namespace owns the host.
-        without_entry: Hosts of `hosts` and `kept` that no TLS entry names.
-    """
-
-    hosts: Mapping[str, Undecrypted] = field(default_factory=dict)
-    kept: Set[str] = frozenset()
-    without_entry: Set[str] = frozenset()
-
-
-NOTHING_UNDECRYPTED: Final = UndecryptedHosts()
 
 
 class _Root(NamedTuple):
@@ -232,7 +198,7 @@ class PassthroughTranslation:
             self._report(ingress, wish, Reason.PASSTHROUGH_CLOSED, message)
             return Undecrypted(ingress)
         self._report_unseen(host, root, self._ordinary(host))
-        return Undecrypted(ingress, backend, sources)
+        return Undecrypted(ingress, backend, sources, self._idle_timeout(backend.service_key))
 
     def _own_root(self, host: str, ingress: Ingress) -> _Root:
         root = self._root(host)
@@ -276,6 +242,14 @@ class PassthroughTranslation:
             raise _ClosedError(resolved.fault.message if resolved.fault else f"Service {service.name} can't be used")
         self._findings.backends[resolved.backend.key] = resolved.backend
         return resolved.backend.key
+
+    def _idle_timeout(self, service: Key) -> timedelta:
+        found = self._state.service(service)
+
+        def report(reason: Reason, message: str, remedy: str) -> None:
+            self._findings.report(ObjectRef("Service", *service), reason, message, _ANNOTATIONS, remedy)
+
+        return (idle_timeout(found.annotations, Transport.TCP, report) if found else None) or TCP_IDLE_TIMEOUT
 
     def _root(self, host: str) -> _Root | None:
         """The path `/` of a host: that of the oldest Ingress, as for requests."""
@@ -329,6 +303,7 @@ class PassthroughTranslation:
         self._findings.report(ingress.ref, reason, message, at)
 
 
+_ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 _TLS_ENTRY: Final = "Add a TLS entry for the host to have its TLS terminated."
 
 

@@ -22,8 +22,8 @@ from xds.translate.certificates import Verdict, judge
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.ownership import NO_OWNERS, belonging
-from xds.translate.passthrough import NOTHING_UNDECRYPTED, Undecrypted, UndecryptedHosts
 from xds.translate.tls_hosts import Claim, TlsHosts
+from xds.translate.undecrypted import NOTHING_UNDECRYPTED, Undecrypted, UndecryptedHosts
 
 _EFFECT: Final = "HTTPS for its hosts is off; HTTP goes on, or redirects with --redirect-https"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TypeAlias
 
 from xds.kube.objects import Ingress
@@ -10,7 +11,7 @@ from xds.traffic.backends import BackendKey
 from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Certificate, CipherChoice, KeyType, Passthrough, Termination, TlsTable
-from xds.translate.passthrough import ALL_CLIENTS, NOTHING_UNDECRYPTED, UndecryptedHosts
+from xds.translate.undecrypted import ALL_CLIENTS, NOTHING_UNDECRYPTED, UndecryptedHosts
 
 _Place: TypeAlias = tuple[tuple[Key, ...], CipherChoice | None, CheckedHost | None]
 """The Secrets, the ciphers and the check of a termination."""
@@ -169,11 +170,11 @@ class TlsHosts:
         )
 
     def _passed(self) -> tuple[Passthrough, ...]:
-        hosts_of: dict[BackendKey, list[str]] = {}
+        hosts_of: dict[tuple[BackendKey, timedelta], list[str]] = {}
         for host, each in self.undecrypted.hosts.items():
             if each.backend:
-                hosts_of.setdefault(each.backend, []).append(host)
-        return tuple(Passthrough(backend, tuple(sorted(hosts_of[backend]))) for backend in sorted(hosts_of))
+                hosts_of.setdefault((each.backend, each.idle_timeout), []).append(host)
+        return tuple(Passthrough(key, tuple(sorted(hosts_of[key, idle])), idle) for key, idle in sorted(hosts_of))
 
     def _same(self, default: Certificate | None) -> dict[Key, Key]:
         """The first Secret with the same certificate, by Secret."""

@@ -27,13 +27,11 @@ from xds.resources.layer4.logs import passthrough_logs
 from xds.resources.layer4.tcp import tcp_proxy
 from xds.resources.options import ProxyOptions
 from xds.traffic.backends import BackendKey
-from xds.traffic.layer4 import TCP_IDLE_TIMEOUT, Layer4Policy, Share
-from xds.traffic.tls import Sources
+from xds.traffic.layer4 import Layer4Policy, Share
+from xds.traffic.tls import Passthrough, Sources
 
 STAT_PREFIX: Final = "passthrough"
 """In the names of statistics, such as `tcp.passthrough.downstream_cx_total`."""
-
-_POLICY: Final = Layer4Policy(TCP_IDLE_TIMEOUT)
 
 
 def passthrough_name(backend: BackendKey) -> str:
@@ -41,9 +39,10 @@ def passthrough_name(backend: BackendKey) -> str:
     return f"pass/{names.cluster(backend)}"
 
 
-def passthrough_chain(backend: BackendKey, options: ProxyOptions) -> FilterChain:
+def passthrough_chain(passed: Passthrough, options: ProxyOptions) -> FilterChain:
     """The filter chain, without a transport socket: the bytes of TLS go on as they come."""
-    proxy = tcp_proxy(STAT_PREFIX, [Share(backend)], _POLICY, passthrough_logs(backend, options))
+    backend, policy = passed.backend, Layer4Policy(passed.idle_timeout)
+    proxy = tcp_proxy(STAT_PREFIX, [Share(backend)], policy, passthrough_logs(backend, options))
     return FilterChain(name=passthrough_name(backend), filters=[proxy])
 
 

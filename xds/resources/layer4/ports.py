@@ -30,7 +30,7 @@ from xds.traffic.layer4 import PortListener, Transport
 
 MAX_DATAGRAM_BYTES: Final = 65_535
 """The longest datagram that is forwarded. With Envoy's default of 1,500, longer datagrams of clients are lost, and so
-are those of backends where the kernel can't hand over several datagrams at once. The limit costs neither memory nor time.
+are those of backends where the kernel can't hand over several datagrams at once. Costs neither memory nor time.
 """
 
 

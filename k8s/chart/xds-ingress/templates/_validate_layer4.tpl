@@ -19,13 +19,13 @@
 {{- if and $entries (get $.Values.controlPlane $own) -}}
 {{- fail (printf "%s: controlPlane.%s names a ConfigMap of yours, which has the entries; empty one of the two" $key $own) -}}
 {{- end -}}
-{{- $flags := ternary "(:(PROXY)?(:(PROXY|PROXY_V2)?)?)?" "" (eq $key "tcp") -}}
+{{- $flags := ternary "(:PROXY|:(PROXY)?:PROXY(_V2)?)?" "" (eq $key "tcp") -}}
 {{- $forms := ternary "NAMESPACE/SERVICE:PORT[:PROXY][:PROXY or :PROXY_V2]" "NAMESPACE/SERVICE:PORT" (eq $key "tcp") -}}
 {{- range $number, $entry := $entries -}}
 {{- if not (and (regexMatch "^[1-9][0-9]{0,4}$" $number) (le (atoi $number) 65535)) -}}
 {{- fail (printf "%s: %q is not a port from 1 to 65535" $key $number) -}}
 {{- end -}}
-{{- if not (regexMatch (printf "^(?i)[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z]([-a-z0-9]*[a-z0-9])?:[-a-z0-9]+%s$" $flags) $entry) -}}
+{{- if not (regexMatch (printf "^(?i)[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?:[-a-z0-9]+%s$" $flags) $entry) -}}
 {{- fail (printf "%s.%s: %q is not %s" $key $number $entry $forms) -}}
 {{- end -}}
 {{- with get $taken (printf "%s/%s" $number (upper $key)) -}}
