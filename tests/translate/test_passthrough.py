@@ -392,6 +392,17 @@ def test_the_operators_list_holds_and_is_followed(text: str | None, closed: tupl
     assert (given.traffic.tls.closed, given.traffic.tls.sources) == (closed, sources)
 
 
+def test_clients_that_the_configmap_blocks_reach_no_host_that_is_passed_through() -> None:
+    """As they reach none that is terminated, whatever the lists of Ingresses say."""
+    given = world(passing(annotations=annotated(allowlist_source_range="10.0.0.0/8")), nginx_configmap=key("nginx"))
+    given.add(ConfigMap(Metadata("nginx", "default"), {"block-cidrs": "10.1.2.3/16,192.0.2.1"}))
+    assert given.traffic.tls.sources == {HOST: Sources(("10.0.0.0/8",), ("10.1.0.0/16", "192.0.2.1/32"))}
+    given.add(passing())
+    assert given.traffic.tls.sources == {HOST: Sources(None, ("10.1.0.0/16", "192.0.2.1/32"))}
+    given.add(ConfigMap(Metadata("nginx", "default"), {}))
+    assert given.traffic.tls.sources == {}
+
+
 def test_protections_of_requests_are_problems_and_hold_for_plain_requests_only() -> None:
     asked = annotated(auth_type="basic", auth_secret="none", limit_rps="5", allowlist_source_range="10.0.0.0/8")
     given = world(passing(annotations=asked))

@@ -62,6 +62,7 @@ class NginxConfigTracker:
             max_regex_size=self._max_regex_size,
             has_authz=self._has_authz,
             passes_tls=self._passes_tls,
+            blocked=self.current.listeners.blocked.networks if self._passes_tls else (),
         )
 
     def read(self, state: KubeState) -> None:

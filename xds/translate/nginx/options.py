@@ -30,6 +30,7 @@ class AnnotationOptions:
         has_authz: Whether the operator runs `xds authz` beside each proxy.
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
         passes_tls: Whether the operator lets Ingresses ask for TLS passthrough.
+        blocked: Networks of clients whose connections are never passed through.
     """
 
     ignored: frozenset[str] = frozenset()
@@ -41,6 +42,7 @@ class AnnotationOptions:
     has_authz: bool = False
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     passes_tls: bool = False
+    blocked: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -53,6 +55,7 @@ class AnnotationOptions:
         has_authz: bool = False,
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
         passes_tls: bool = False,
+        blocked: tuple[str, ...] = (),
     ) -> "AnnotationOptions":
         chosen = cls(
             ignored,
@@ -60,6 +63,7 @@ class AnnotationOptions:
             has_authz=has_authz,
             max_regex_size=max_regex_size,
             passes_tls=passes_tls,
+            blocked=blocked,
         )
         if not defaults and not closing:
             return chosen
