@@ -198,7 +198,7 @@ class PassthroughTranslation:
             self._report(ingress, wish, Reason.PASSTHROUGH_CLOSED, message)
             return Undecrypted(ingress)
         self._report_unseen(host, root, self._ordinary(host))
-        sources = both(Sources(denied=self._context.annotations.blocked), sources)
+        sources = intersection(Sources(denied=self._context.annotations.blocked), sources)
         return Undecrypted(ingress, backend, sources, self._idle_timeout(backend.service_key))
 
     def _own_root(self, host: str, ingress: Ingress) -> _Root:
