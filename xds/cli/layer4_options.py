@@ -13,11 +13,11 @@ from xds.translate.layer4.entries import MAX_PORT, port_number
 from xds.translate.layer4.options import Layer4Options, PortRange
 
 DEFAULT_RESERVED: Final = (9901, 9902)
-"""Envoy's admin and stats ports in the manifests. The bootstrap decides on them, which the server doesn't see."""
+"""Envoy's admin and stats ports in the manifests. They are in Envoy's bootstrap, which the server doesn't see."""
 
 
 class ExposedPorts(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
-    """`9000-9100=NS`, `53/udp=NS`: a number or a range, both protocols unless one is named."""
+    """`9000-9100=NS` or `53/udp=NS`: a number or a range, for TCP and UDP unless a protocol is named."""
 
     name = "PORTS[/tcp|/udp]=NS"
 
@@ -67,7 +67,7 @@ LAYER4_OPTIONS: Final = (
         "--reserved-ports",
         type=ReservedPorts(),
         default=",".join(map(str, DEFAULT_RESERVED)),
-        help="TCP ports of Envoy's own that no ConfigMap and no Service may claim.",
+        help="Envoy's own TCP ports, which no ConfigMap and no Service may claim.",
     ),
     option(
         "--enable-ssl-passthrough",
@@ -78,7 +78,7 @@ LAYER4_OPTIONS: Final = (
 
 
 def layer4_options(flags: dict[str, Any]) -> Layer4Options:
-    """The ports that may be claimed: neither those of HTTP, nor that of `xds authz`, nor reserved ones."""
+    """The choices of the flags. Ports of HTTP and of `xds authz` are reserved, too."""
     authz = flags["authz"]
     tcp = {flags["http_port"], flags["https_port"], *flags["reserved_ports"]}
     tcp |= {authz.port} if isinstance(authz, HostPort) else set()

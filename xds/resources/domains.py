@@ -55,8 +55,8 @@ class Domains:
     The cost of one domain does not grow with the number of domains, as long as `update` hears of each change.
 
     Attributes:
-        redecided: Hosts, with their aliases, whose requests by TLS are answered now and were not before the last
-            update, or the reverse: TLS is terminated or not.
+        redecided: Hosts, with their aliases, that the last update turned from terminated to undecrypted TLS, or the
+            reverse.
     """
 
     def __init__(self, traffic: Traffic, *, redirect_https: bool) -> None:

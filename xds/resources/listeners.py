@@ -52,7 +52,7 @@ DEFAULT_FILTER_CHAIN: Final = "default"
 MISSING_FILTER_CHAIN: Final = "refused"
 """A name that no filter chain has: Envoy closes connections for which the matcher chooses it."""
 
-_REFUSED: Final = chosen(MISSING_FILTER_CHAIN)
+_CLOSED: Final = chosen(MISSING_FILTER_CHAIN)
 
 _ENVOY_SUITES: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -165,11 +165,11 @@ def _filter_chain_matcher(tls: TlsTable) -> Matcher | None:
     """
     chains = {host: chosen(termination.name) for termination in tls.terminations for host in termination.hosts}
     chains |= {
-        host: for_clients(tls.sources.get(host), chosen(passthrough_name(each.backend)), _REFUSED)
+        host: for_clients(tls.sources.get(host), chosen(passthrough_name(each.backend)), _CLOSED)
         for each in tls.passed
         for host in each.hosts
     }
-    chains |= dict.fromkeys((*tls.without_certificate, *tls.closed), _REFUSED)
+    chains |= dict.fromkeys((*tls.without_certificate, *tls.closed), _CLOSED)
     precise = {host: choice for host, choice in chains.items() if not is_wildcard(host)}
     exact = precise | {f"{host}.": choice for host, choice in precise.items()}
     wildcards = _wildcard_matcher({host: choice for host, choice in chains.items() if is_wildcard(host)})

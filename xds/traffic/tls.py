@@ -102,7 +102,7 @@ class Sources:
 
     Attributes:
         allowed: Networks in CIDR notation. None: all.
-        denied: Networks likewise, although allowed.
+        denied: Networks that may not connect, although `allowed` has them.
     """
 
     allowed: tuple[str, ...] | None = None
@@ -111,7 +111,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Passthrough:
-    """TLS hosts whose connections go to one backend undecrypted.
+    """TLS hosts with the backend that gets their connections undecrypted.
 
     Attributes:
         backend: Of BackendProtocol.TCP.
@@ -131,15 +131,14 @@ class TlsTable:
     Attributes:
         without_certificate: The TLS hosts whose entries have no usable certificate, sorted. Connections for such a host
             are closed: neither the default certificate nor a wildcard's is served instead.
-        without_entry: Hosts in the table that no TLS entry names: those whose clients are asked for certificates, those
-            that are passed through or closed, and those that keep the default certificate below a wildcard that is
-            passed through.
+        without_entry: Hosts in the table that no TLS entry names. Their clients are asked for certificates, or their
+            TLS is passed through or closed, or they keep the default certificate below a passed-through wildcard.
         owners: The Ingress whose entry decided, by TLS host. For explanations only: not compared.
         same: The Secret that stands in `terminations` for a Secret with the same certificate. For explanations only.
         passed: Hosts that are not terminated, by backend, sorted. A host is either here, or in `terminations`, or in
             `without_certificate`, or in `closed`.
-        closed: Hosts that an Ingress asks to be passed through, and that can't be, sorted. Their connections are
-            closed, and never decrypted.
+        closed: Hosts that should be passed through and can't be, sorted. Their connections are closed, and never
+            decrypted.
         sources: The clients that may connect to a passed host; an absent host takes all.
     """
 

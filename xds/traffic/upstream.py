@@ -25,7 +25,7 @@ class BackendProtocol(StrEnum):
     GRPCS = "grpcs"
     """TLS with HTTP/2."""
     TCP = "tcp"
-    """Bytes, whatever they mean: what a port's `appProtocol` says is between client and backend."""
+    """Bytes without meaning to a proxy: a port's `appProtocol` is for client and backend alone."""
     UDP = "udp"
     """Datagrams."""
 
@@ -77,7 +77,7 @@ class UpstreamPolicy:
         uses_cluster_ip: Whether the address of the Service stands for its endpoints, so that kube-proxy chooses one.
         longest_request: After this time a request is ended, with whatever part of the answer. None: never.
         questions: Whether requests are questions to an authorizer. None: they are requests of clients.
-        proxy_header: Tells the client's address to backends of TCP. None: no header is sent.
+        proxy_header: For the client's address, to backends of TCP. None: no header is sent.
     """
 
     protocol: BackendProtocol | None = None

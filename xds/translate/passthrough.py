@@ -1,7 +1,7 @@
-"""TLS passthrough: the hosts whose connections go to a Service undecrypted, or are closed because they can't.
+"""TLS passthrough: hosts whose connections go to a Service undecrypted, or are closed where passthrough is impossible.
 
-The oldest Ingress that says how TLS of a host is treated decides, be it by a TLS entry or by ssl-passthrough. As a wish
-for passthrough takes all connections of the host, it counts only in the namespace of the host's oldest Ingress.
+Of the Ingresses with a TLS entry or ssl-passthrough for a host, the oldest decides. Passthrough takes all connections
+of a host, so ssl-passthrough counts only in the namespace of the host's oldest Ingress.
 """
 
 import functools
@@ -33,11 +33,11 @@ from xds.translate.nginx.passthrough_wish import PassthroughWish
 from xds.translate.own.service import idle_timeout
 from xds.translate.ownership import NO_OWNERS
 from xds.translate.routes import TranslationContext
-from xds.translate.undecrypted import ALL_CLIENTS, NOTHING_UNDECRYPTED, Undecrypted, UndecryptedHosts, both
+from xds.translate.undecrypted import ALL_CLIENTS, NOTHING_UNDECRYPTED, Undecrypted, UndecryptedHosts, intersection
 
 MAX_NETWORKS: Final = 20_000
-"""The most of an Ingress, for all its hosts and their aliases: a megabyte of the listener, which a change of any TLS
-host sends again.
+"""Networks of an Ingress, at most, counted for each host and alias: a megabyte of the listener, which every change of a
+TLS host sends again.
 """
 
 
@@ -50,15 +50,15 @@ class _Root(NamedTuple):
 
 
 class _ClosedError(ValueError):
-    """Why the TLS connections of a host are closed."""
+    """The TLS connections of a host are closed, for the reason in the message."""
 
 
 class PassthroughTranslation:
-    """One pass over all wishes, the senior Ingress first.
+    """One pass over all Ingresses that ask for passthrough, the oldest first.
 
     Args:
         context: The objects and options.
-        findings: Takes backends and problems.
+        findings: Collects backends and problems.
         hosts: The virtual hosts.
         names: The names beside the hosts of rules.
         owners: As in TlsTranslation.
@@ -104,7 +104,9 @@ class PassthroughTranslation:
         """The hosts for which the wish of an Ingress counts."""
         for written in dict.fromkeys(rule.hostname for rule in ingress.spec.rules or ()):
             if written == NO_HOST:
-                message = f"{_told(wish)} has no effect for the rules without host: no server name stands for them"
+                message = (
+                    f"{_short_name(wish)} has no effect for the rules without host: no server name stands for them"
+                )
                 self._report(ingress, wish, Reason.ANNOTATION_UNSUPPORTED, message)
                 continue
             try:
@@ -125,7 +127,7 @@ class PassthroughTranslation:
             self._report(ingress, wish, Reason.PASSTHROUGH_CONFLICT, message)
 
     def _aliases(self, host: str) -> Iterator[str]:
-        """The aliases of a host that are server names: any name ends `example.*`."""
+        """The aliases of a host without those like `example.*`, which no SNI matches."""
         for each in self._names.of_host(host):
             if each.redirect is None and not is_beginning(each.name):
                 yield each.name
@@ -138,7 +140,7 @@ class PassthroughTranslation:
                 yield ingress
 
     def _terminating(self, names: Set[str]) -> Steps[tuple[Set[str], Mapping[str, Ingress]]]:
-        """The hosts of all TLS entries, and for some hosts the oldest Ingress whose TLS entries cover the host."""
+        """The hosts of all TLS entries, and for each of `names` the oldest Ingress whose TLS entries cover the name."""
         named: set[str] = set()
         terminating: dict[str, Ingress] = {}
         for ingress in self._state.ingresses_with_tls():
@@ -196,7 +198,7 @@ class PassthroughTranslation:
             self._report(ingress, wish, Reason.PASSTHROUGH_CLOSED, message)
             return Undecrypted(ingress)
         self._report_unseen(host, root, self._ordinary(host))
-        sources = both(Sources(denied=self._context.annotations.blocked), sources)
+        sources = intersection(Sources(denied=self._context.annotations.blocked), sources)
         return Undecrypted(ingress, backend, sources, self._idle_timeout(backend.service_key))
 
     def _own_root(self, host: str, ingress: Ingress) -> _Root:
@@ -208,7 +210,7 @@ class PassthroughTranslation:
         return root
 
     def _sources(self, *ingresses: Ingress) -> Sources:
-        """The clients that the Ingress of the wish, and the one of `/`, let in."""
+        """The clients that each of the Ingresses lets in."""
         lists = []
         for each in dict.fromkeys(ingress.key for ingress in ingresses):
             ingress = self._state.ingress(each)
@@ -216,7 +218,7 @@ class PassthroughTranslation:
             if isinstance(found, str):
                 raise _ClosedError(f"{found} can't be read")
             lists.append(found)
-        return functools.reduce(both, lists)
+        return functools.reduce(intersection, lists)
 
     def _count(self, ingress: Ingress, sources: Sources, names: int) -> None:
         """Count the networks that an Ingress adds to the one listener of all hosts."""
@@ -275,8 +277,9 @@ class PassthroughTranslation:
                 self._findings.report(ingress.ref, Reason.PATH_NOT_SEEN, message, at)
 
     def _kept(self, wildcard: str, named: Set[str]) -> Iterator[str]:
-        """The names below a wildcard whose TLS no Ingress mentions, and that older Ingresses have, or other namespaces
-        own: who owns a wildcard doesn't own names below.
+        """The names below a wildcard that no TLS entry names, and that older Ingresses have or other namespaces own.
+
+        The owner of a wildcard doesn't own the names below.
         """
         decided = self._found[wildcard]
         for name, virtual_host in sorted(self._hosts.items()):
@@ -305,7 +308,7 @@ _ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 _TLS_ENTRY: Final = "Add a TLS entry for the host to have its TLS terminated."
 
 
-def _told(wish: PassthroughWish) -> str:
+def _short_name(wish: PassthroughWish) -> str:
     return wish.annotation.rpartition("/")[2]
 
 

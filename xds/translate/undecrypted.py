@@ -22,7 +22,7 @@ class Undecrypted:
         ingress: The Ingress that decides.
         backend: None: the connections are closed.
         sources: The clients that may connect.
-        idle_timeout: Time without a byte after which a connection ends, of the backend's Service.
+        idle_timeout: Time without a byte after which a connection ends, by the backend's Service.
     """
 
     ingress: Ingress
@@ -33,13 +33,13 @@ class Undecrypted:
 
 @dataclass(frozen=True, slots=True)
 class UndecryptedHosts:
-    """The result.
+    """The hosts that passthrough concerns.
 
     Attributes:
-        hosts: By host.
-        kept: Hosts below a wildcard among these that keep the default certificate, as older Ingresses have them, or
-            other namespaces own them.
-        without_entry: Those of both that no TLS entry names.
+        hosts: Hosts that are passed through or closed, with their treatment.
+        kept: Hosts that keep the default certificate although a wildcard in `hosts` covers them: an older Ingress has
+            the host, or another namespace owns the host.
+        without_entry: Hosts of `hosts` and `kept` that no TLS entry names.
     """
 
     hosts: Mapping[str, Undecrypted] = field(default_factory=dict)
@@ -50,8 +50,8 @@ class UndecryptedHosts:
 NOTHING_UNDECRYPTED: Final = UndecryptedHosts()
 
 
-def both(one: Sources, other: Sources) -> Sources:
-    """The clients that two lists let in."""
+def intersection(one: Sources, other: Sources) -> Sources:
+    """The clients that are in both `Sources`."""
     if one.allowed is None or other.allowed is None:
         allowed = one.allowed if other.allowed is None else other.allowed
     else:
@@ -60,7 +60,7 @@ def both(one: Sources, other: Sources) -> Sources:
 
 
 def _within(networks: Iterable[str], others: Iterable[str]) -> Iterator[str]:
-    """The networks that lie within others."""
+    """The networks that are part of a network of `others`."""
     covering = {ipaddress.ip_network(each) for each in others}
     for network in networks:
         found = ipaddress.ip_network(network)

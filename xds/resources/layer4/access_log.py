@@ -1,7 +1,7 @@
 """The access log of layer 4: a line at the end of each connection of TCP, and of each session of UDP.
 
-The fields and formats of HTTP's access log are about requests. Fields that a connection has too go by the same names,
-and are in the line if the operator has chosen them for requests.
+A field that requests have too has the same name here, and is in the line only if the operator has chosen the field for
+requests.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ _TEXT: Final = (
     "[{client}] [%START_TIME(%d/%b/%Y:%H:%M:%S %z)%] {protocol} {flags} {bytes_sent} {bytes_received} {duration_ms} "
     "{port} {service} [{cluster}] {endpoint} {attempts} {sni}"
 )
-"""The line in the order of ingress-nginx's own `log-format-stream`, then port, Service and the way to the endpoint."""
+"""The order of ingress-nginx's default `log-format-stream`, then port, Service, cluster, endpoint, attempts and SNI."""
 
 
 def layer4_log(fields: Fields, options: ProxyOptions) -> list[AccessLog]:
@@ -78,7 +78,7 @@ class _Known(dict[str, str | int]):
 
 
 def _chosen(fields: Fields, chosen: tuple[str, ...]) -> Fields:
-    """The fields that are chosen, or not to be chosen because requests lack them."""
+    """The fields that the operator has chosen, and those that requests lack. An empty choice chooses all fields."""
     choice = {*ACCESS_LOG_FIELDS, *FURTHER_FIELDS}
     return {name: value for name, value in fields.items() if not chosen or name in chosen or name not in choice}
 

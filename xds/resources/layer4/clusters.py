@@ -1,4 +1,4 @@
-"""CDS: the parts of a Cluster whose bytes or datagrams mean nothing to a proxy."""
+"""CDS: the parts of a Cluster of TCP or UDP."""
 
 from functools import cache
 from typing import Final
@@ -23,10 +23,11 @@ _VERSIONS: Final = {ProxyHeader.V1: ProxyProtocolConfigVersion.V1, ProxyHeader.V
 def layer4_settings(settings: ServiceSettings, protocol: BackendProtocol) -> ServiceSettings:
     """The settings of a Service that hold for connections and sessions.
 
-    The check of an endpoint's health is a request of HTTP, which tells nothing about other ports of the Service. Nor is
-    a bare connection a check: MySQL, for one, blocks a client that connects and says nothing again and again.
+    The health check is an HTTP request, which shows nothing about other ports of the Service. A bare connection is no
+    health check either: MySQL, for example, blocks a client that often connects without a byte.
 
-    The limit of requests is one of HTTP. Envoy counts a session of UDP as a connection, and knows no failed sessions.
+    The limit of requests is for HTTP alone. Envoy counts a UDP session as a connection, and never as a failed one, so
+    outlier detection has no effect on UDP.
     """
     is_tcp = protocol is BackendProtocol.TCP
     return ServiceSettings(
@@ -41,7 +42,7 @@ def connection_options(protocol: BackendProtocol) -> UpstreamConnectionOptions |
 
 @cache
 def header_socket(header: ProxyHeader | None) -> TransportSocket | None:
-    """The transport socket that writes the PROXY protocol header at the begin of a connection; None for no header."""
+    """The transport socket that begins a connection with a PROXY protocol header; None for no header."""
     if header is None:
         return None
     plain = TransportSocket(name="envoy.transport_sockets.raw_buffer", typed_config=codec.pack(RawBuffer()))

@@ -15,7 +15,7 @@ neither side would notice.
 
 @cache
 def tcp_keepalive() -> TcpKeepalive:
-    """For both sides of a proxy. Linux probes after two hours, and only where a program asks for probes."""
+    """The keepalive for both sides of a proxy. Linux has none unless a program asks, and then waits two hours."""
     return TcpKeepalive(
         keepalive_probes=KEEPALIVE_PROBES,
         keepalive_time=KEEPALIVE_SECONDS,

@@ -1,6 +1,6 @@
-"""Metrics of the connections and sessions of each Service, beside those of requests: Envoy counts at the end of each.
+"""Metrics of the connections and sessions of each Service, `envoy_ingress_layer4_…`.
 
-The metrics are `envoy_ingress_layer4_…`. Open connections are in the metrics of clusters and listeners.
+Envoy counts at the end of a connection or session. Open connections are in the metrics of clusters and listeners.
 """
 
 from xds.envoyapi import codec
@@ -21,8 +21,8 @@ def layer4_metrics(listener: str, service: Key, fields: Fields, options: ProxyOp
     """The logger of a listener's connections or sessions: at most one.
 
     Args:
-        listener: Its name.
-        service: Gets the connections or sessions.
+        listener: The name of the listener.
+        service: The Service that gets the connections or sessions.
         fields: Of a line of the access log.
         options: Settings of the proxy.
     """

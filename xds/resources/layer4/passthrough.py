@@ -1,7 +1,7 @@
-"""The part of the TLS listener whose connections are passed through: a filter chain for each backend.
+"""The part of the TLS listener for connections that are passed through: a filter chain for each backend.
 
-A chain for each host would not do: a host more would then change filter chains, and not only the matcher. Its change
-drains nothing.
+With a chain for each host, one more host would change the filter chains. So a host changes only the matcher, and Envoy
+drains no connection.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ from xds.traffic.layer4 import Layer4Policy, Share
 from xds.traffic.tls import Passthrough, Sources
 
 STAT_PREFIX: Final = "passthrough"
-"""The part of the statistics' names of all connections that are passed through, after `tcp.`"""
+"""In the names of statistics, such as `tcp.passthrough.downstream_cx_total`."""
 
 
 def passthrough_name(backend: BackendKey) -> str:
@@ -53,21 +53,21 @@ def chosen(filter_chain: str) -> MatcherOnMatch:
     )
 
 
-def for_clients(sources: Sources | None, choice: MatcherOnMatch, refused: MatcherOnMatch) -> MatcherOnMatch:
+def for_clients(sources: Sources | None, choice: MatcherOnMatch, denied: MatcherOnMatch) -> MatcherOnMatch:
     """A choice for the clients that may connect, by the address of the PROXY protocol header if there is one.
 
-    The RBAC filter decides only when the first byte comes: a silent client would keep a connection to the backend.
+    Envoy's RBAC filter would decide only at the first byte: a silent client would keep a connection to the backend.
 
     Args:
-        sources: None: all clients may.
-        choice: For these.
-        refused: For all others.
+        sources: The clients that may connect; None: all.
+        choice: For clients that may connect.
+        denied: For other clients.
     """
     if sources is None:
         return choice
-    lists = [(sources.denied, refused), (sources.allowed or (), choice)]
+    lists = [(sources.denied, denied), (sources.allowed or (), choice)]
     found = [_client_within(networks, on_match) for networks, on_match in lists if networks]
-    otherwise = choice if sources.allowed is None else refused
+    otherwise = choice if sources.allowed is None else denied
     if not found:
         return otherwise
     return MatcherOnMatch(matcher=Matcher(matcher_list=MatcherMatcherList(matchers=found), on_no_match=otherwise))

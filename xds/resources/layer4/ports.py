@@ -1,6 +1,6 @@
 """LDS: the ports of layer 4, a Listener each.
 
-A Listener holds nothing but the facts of its port, because each change of a Listener drains its connections.
+A Listener has only the facts of its port, because Envoy drains the connections of a Listener that changes.
 """
 
 from typing import Final
@@ -29,8 +29,8 @@ from xds.resources.options import ProxyOptions
 from xds.traffic.layer4 import PortListener, Transport
 
 MAX_DATAGRAM_BYTES: Final = 65_535
-"""The longest datagram that is passed on. Envoy's default of 1,500 drops longer ones of clients without a word, and of
-backends where the kernel can't hand over several datagrams at once. Costs neither memory nor time.
+"""The longest datagram that is forwarded. With Envoy's default of 1,500, longer datagrams of clients are lost, and so
+are those of backends where the kernel can't hand over several datagrams at once. Costs neither memory nor time.
 """
 
 
@@ -53,7 +53,7 @@ def _tcp_listener(port: PortListener, options: ProxyOptions) -> Listener:
         stat_prefix=stat_prefix(port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         tcp_keepalive=tcp_keepalive(),
-        # The operator's --proxy-protocol is about HTTP: each port says for itself whether a header comes.
+        # The operator's --proxy-protocol is for HTTP alone. The entry of a port decides on its header.
         listener_filters=[_proxy_protocol()] if port.decodes_proxy else [],
         filter_chains=[FilterChain(name=name, filters=[proxy])],
     )

@@ -22,13 +22,13 @@ NO_CLUSTER: Final = "none"
 
 
 def tcp_proxy(stat_prefix: str, shares: Sequence[Share], policy: Layer4Policy, access_log: list[AccessLog]) -> Filter:
-    """The filter. Its change drains the connections of its filter chain.
+    """The filter. Envoy drains the connections of a filter chain whose filter changes.
 
     Args:
-        stat_prefix: The part of the names of its statistics after `tcp.`
+        stat_prefix: In the names of statistics, after `tcp.`
         shares: At least one.
         policy: The treatment of connections.
-        access_log: At most one.
+        access_log: The loggers of connections.
     """
     weighted = [
         TcpProxyWeightedClusterClusterWeight(name=cluster_name(share.backend), weight=share.weight) for share in shares
@@ -46,5 +46,5 @@ def tcp_proxy(stat_prefix: str, shares: Sequence[Share], policy: Layer4Policy, a
 
 
 def cluster_name(backend: BackendKey | None) -> str:
-    """The cluster of a share; of no backend, a cluster that isn't there."""
+    """The cluster of a share; NO_CLUSTER for a share without a backend."""
     return names.cluster(backend) if backend else NO_CLUSTER

@@ -1,6 +1,6 @@
 """ssl-passthrough: connections of the hosts go to the Service of `/` undecrypted.
 
-A bad value closes the connections: nobody knows whether they may be decrypted. Source:
+A bad value closes the connections, because the proxy may not decrypt what was meant to be passed through. Source:
 https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/internal/ingress/annotations/sslpassthrough/main.go
 """
 

@@ -17,7 +17,7 @@ from xds.translate.own import passthrough as own
 from xds.translate.own import registry as own_registry
 
 NAMES: Final = (own.PASSTHROUGH.full_name, passthrough.PASSTHROUGH.full_name)
-"""The annotations that ask for passthrough, the one that counts first."""
+"""The annotations that ask for passthrough. Ours counts where an Ingress has both."""
 
 _LISTS: Final = frozenset(each.name for each in address_lists.ANNOTATIONS)
 
@@ -27,9 +27,9 @@ class PassthroughWish:
     """The wish of an Ingress for the TLS connections of its hosts.
 
     Attributes:
-        annotation: The full name of the one that asks.
+        annotation: The full name of the annotation that asks.
         is_valid: Whether the connections may be passed through. False: they are closed, and the problem is reported.
-        proxy_header: For the backend; None: no header.
+        proxy_header: The version that is sent to the backend; None: no header is sent.
     """
 
     annotation: str
@@ -38,7 +38,7 @@ class PassthroughWish:
 
 
 def read(reader: AnnotationReader, *, is_enabled: bool) -> PassthroughWish | None:
-    """The wish; None without one, and where the operator doesn't let Ingresses ask."""
+    """The wish of an Ingress; None without a wish, and without --enable-ssl-passthrough."""
     annotation = own.PASSTHROUGH if reader.text(own.PASSTHROUGH) else passthrough.PASSTHROUGH
     written = reader.text(annotation) or ""
     asks = is_valid = bool(written)
@@ -64,7 +64,7 @@ def read(reader: AnnotationReader, *, is_enabled: bool) -> PassthroughWish | Non
 
 
 def sources_of(reader: AnnotationReader, closing: tuple[str, ...]) -> Sources | str:
-    """The clients that may connect, or the annotation or key of a list that can't be read, so that none may.
+    """The clients that may connect; or, if no client may, the name of the annotation or key whose list can't be read.
 
     Args:
         reader: The annotations.
@@ -95,7 +95,7 @@ def _report_without_passthrough(reader: AnnotationReader) -> None:
 
 
 def _report_unenforced(reader: AnnotationReader) -> None:
-    """Report the annotations that protect requests: a proxy sees none in connections that are passed through."""
+    """Report annotations that protect requests: a proxy sees no request in a connection that is passed through."""
     known = [ANNOTATIONS[name] for name in reader.names(PREFIX) if name in ANNOTATIONS and name not in _LISTS]
     known += [own_registry.ANNOTATIONS[name] for name in reader.names(OWN_PREFIX) if name in own_registry.ANNOTATIONS]
     for each in known:
