@@ -244,3 +244,24 @@ def test_why_names_the_owner_also_where_both_have_the_path() -> None:
     assert {unit.status for unit in found.units} == {UnitStatus.LEFT_OUT}
     assert all("belongs to namespace a by Ingress a/shop" in unit.why for unit in found.units)
     assert {unit.status for unit in explained("shop", "a", of_a(), other).units} == {UnitStatus.NO_ENDPOINTS}
+
+
+def test_an_alias_of_a_re_created_ingress_belongs_to_the_now_oldest_one() -> None:
+    first, second = (annotated(server_alias="alias.test") for _ in "ab")
+    given = owned(
+        of_a(rule("a.test", path("/")), annotations=first), of_b(rule("b.test", path("/")), annotations=second)
+    )
+    assert given.traffic.hosts["alias.test"].alias_of == "a.test"
+    given.add(of_a(rule("a.test", path("/")), created=9, annotations=first))
+    assert given.traffic.hosts["alias.test"].alias_of == "b.test"
+
+
+def test_the_owner_may_be_younger_than_a_foreign_tls_entry() -> None:
+    """The entry's Ingress has no rule for the host. The problem follows the age of the owner."""
+    older = of_b(rule("b.test", path("/")), created=1, tls=[tls(HOST, secret="cert")])
+    given = owned(of_a(created=3), older)
+    ((_, _, message),) = foreign(given)
+    assert message.startswith("host 'shop.test' belongs to namespace a by Ingress a/shop, which has the rules for")
+    given.add(of_a(created=0))
+    ((_, _, message),) = foreign(given)
+    assert "a/shop, which is older (created 2024-01-01T00:00:00Z); the TLS entry is left out" in message

@@ -491,3 +491,12 @@ def test_an_ingress_without_the_annotation_leaves_the_tls_table_alone() -> None:
     table = given.traffic.tls
     given.add(ingress("other", rule("other.test", path("/"))), service("app", 8080))
     assert given.traffic.tls is table
+
+
+def test_the_oldest_ingress_of_an_alias_below_a_wildcard_leaves() -> None:
+    old = ingress("old", rule("a.test", path("/app")), created=1)
+    young = ingress("young", rule("a.test", path("/")), created=3, annotations=annotated(server_alias="b.x.test"))
+    given = world(passing(rule("*.x.test", path("/")), created=2), old, young)
+    assert given.traffic.tls.without_entry == {"*.x.test", "b.x.test"}
+    given.apply(Deleted(Ingress, old.key))
+    assert given.traffic.tls.without_entry == {"*.x.test"}

@@ -27,6 +27,7 @@ from tests.support.objects import (
     service,
     tls,
 )
+from tests.support.route_table_annotations import canary
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, IngressTLS, Secret
 from xds.traffic.tls import Certificate, KeyType, Termination
@@ -553,3 +554,13 @@ def test_no_flipped_byte_is_more_than_a_problem(at: int, value: int) -> None:
     bad = Pair(ssl.DER_cert_to_PEM_cert(bytes(der)).encode(), PAIR.key)
     world = world_of(shop(tls(A, secret="cert")), secret("cert", bad))
     assert served(world) in ({"cert": (A,)}, {})
+
+
+def test_the_tls_entries_of_an_ingress_that_turns_into_a_canary_no_longer_count() -> None:
+    ordinary = shop(tls(A, secret="cert"))
+    turned = ingress("shop", rule(A, path("/")), tls=ordinary.spec.tls, annotations=canary(canary_weight="10"))
+    world = world_of(ordinary, secret("cert", PAIR))
+    world.add(turned)
+    assert served(world) == {}
+    world.add(ordinary)
+    assert served(world) == {"cert": (A,)}

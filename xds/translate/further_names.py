@@ -146,7 +146,8 @@ class FurtherNames:
         before = self._of_host.pop(host, ())
         if asked:
             self._of_host[host] = asked
-        if before == asked and not changed:
+        # Where names are owned, the age of an asking Ingress decides, and a re-created one is younger.
+        if before == asked and not changed and self._ownership is HostOwnership.SHARED:
             return
         for each in before:
             self._asked[each.name].discard(each)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from xds.kube.objects import Ingress
-from xds.kube.state import KubeState, why_first
+from xds.kube.state import KubeState, seniority, why_first
 from xds.problems.field_path import FieldPath
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
@@ -34,11 +34,11 @@ class HostOwners:
         self.current: dict[str, Ingress] = {}
 
     def note(self, host: str, owner: Ingress | None) -> bool:
-        """Note the owner of a host, and return whether that is another Ingress than before."""
+        """Note the owner of a host, and return whether that is another Ingress than before, or of another age."""
         before = self.current.pop(host, None)
         if owner:
             self.current[host] = owner
-        return (before and before.key) != (owner and owner.key)
+        return (before and seniority(before)) != (owner and seniority(owner))
 
 
 def only_of_owner(
@@ -65,4 +65,6 @@ def only_of_owner(
 def belonging(host: str, owner: Ingress, other: Ingress) -> str:
     """Whose a host is, and why, to begin a message to the owner of another Ingress."""
     place = f"host {shown(host)} belongs" if host else "the rules without host belong"
-    return f"{place} to namespace {owner.key.namespace} by {owner.ref}, {why_first(owner, other)}"
+    # An older Ingress may have the host in a TLS entry only.
+    why = why_first(owner, other) if seniority(owner) < seniority(other) else "which has the rules for the host"
+    return f"{place} to namespace {owner.key.namespace} by {owner.ref}, {why}"

@@ -100,6 +100,7 @@ class Translator:
         self._hosts: dict[str, VirtualHost] = {}
         self._names = FurtherNames(options.host_ownership)
         self._owners = HostOwners()
+        self._canaries_with_tls: set[Key] = set()
         self._default: Route | None = None
         self._tls = TlsTable()
         self._ciphers: dict[str, HostCiphers] = {}
@@ -300,14 +301,16 @@ class Translator:
         return frozenset(found)
 
     def _update_routing(self, stale: Stale, now: datetime) -> Steps[TrafficChange]:
+        canaries_changed = False
         for key in stale.ingresses:
             self._translate_ingress(key)
+            canaries_changed |= self._note_canary(key)
             yield
         hosts, owners_changed = yield from self._translate_hosts(stale.hosts)
         if owners_changed and (self._state.keys_with_tls or self._state.has_passthrough):
             stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
-        tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
+        tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed or canaries_changed, False
         tls_is_stale = self._checked.take_changed() or tls_is_stale
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
         if tls_is_stale or not self._checked.names.isdisjoint(stale.hosts):
@@ -345,8 +348,17 @@ class Translator:
             translate_ingress(self._context, ingress, findings)
         self._problems.report(("ingress", key), findings.problems)
 
+    def _note_canary(self, key: Key) -> bool:
+        """Note whether the TLS entries of an Ingress count for nothing, and return whether that changed."""
+        ingress = self._state.ingress(key) if key in self._state.keys_with_tls else None
+        is_canary = ingress is not None and self._context.is_canary(ingress)
+        if is_canary == (key in self._canaries_with_tls):
+            return False
+        (self._canaries_with_tls.add if is_canary else self._canaries_with_tls.discard)(key)
+        return True
+
     def _translate_hosts(self, stale: Iterable[str]) -> Steps[tuple[set[str], bool]]:
-        """Translate hosts, and return changed virtual hosts, and whether a TLS host has another owner.
+        """Translate hosts, and return changed virtual hosts, and whether a TLS host may have another owner.
 
         A further name has another owner once it is another host's.
         """
@@ -365,6 +377,8 @@ class Translator:
             if is_changed:
                 changed.add(host)
             undecided.update(self._names.follow(host, names, changed=is_changed))
+            if self._state.has_passthrough and any(self._names.of_host(host)):
+                owners_changed = True  # the age of the host's Ingresses decides below a passed-through wildcard
         if any(map(is_wildcard, changed)):
             undecided |= self._names.wildcards
         for name in sorted(undecided):
