@@ -1,8 +1,8 @@
 """Ports of layer 4 for generated ConfigMaps and Services.
 
-Covers: any text of an entry or item is a claim or a Problem, never an exception; step by step equals fresh; no entry
-changes the port of another; every resource keeps the rules of Envoy's API. Excludes: what each text means
-(tests/translate/layer4), HTTP beside (test_translation.py).
+Covers: any text of an entry or item is a claim or a Problem, never an exception; after each edit, and step by step, the
+outcome equals a fresh one; no entry changes the port of another; every resource keeps the rules of Envoy's API.
+Excludes: what each text means (tests/translate/layer4), HTTP beside (test_translation.py).
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.objects import feed, metadata, pipeline
+from tests.support.objects import feed, metadata, pipeline, service
 from xds.controlplane.pipeline import Pipeline
 from xds.envoyapi import codec
 from xds.envoyapi.constraints import violations
@@ -27,6 +27,7 @@ from xds.translate.layer4.options import Layer4Options, PortRange
 from xds.translate.options import TranslateOptions
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EDITS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MANY = settings(max_examples=150, deadline=None)
 
 CONFIG_MAPS = {Transport.TCP: Key("ops", "tcp"), Transport.UDP: Key("ops", "udp")}
@@ -118,6 +119,37 @@ deletions = st.sampled_from(
 changes: st.SearchStrategy[Change] = st.one_of(objects.map(Applied), objects.map(Applied), deletions)
 
 
+edits: st.SearchStrategy[Change] = st.sampled_from(
+    [
+        *(Applied(ConfigMap(Metadata("tcp", "ops"), each)) for each in ({}, {"9000": "default/web:80"})),
+        Applied(ConfigMap(Metadata("tcp", "ops"), {"9000": "team/web:http", "9001": "default/dns:80"})),
+        Applied(ConfigMap(Metadata("tcp", "ops"), fault="no data")),
+        Deleted(ConfigMap, CONFIG_MAPS[Transport.TCP]),
+        *(
+            Applied(
+                service(
+                    name,
+                    *ports,
+                    ns=ns,
+                    day=day,
+                    annotations={"xds-ingress.dev/expose": exposed, "xds-ingress.dev/tcp-idle-timeout": idle},
+                )
+            )
+            for name, ns in (("web", "default"), ("dns", "default"), ("web", "team"))
+            for ports, day, exposed, idle in (
+                (["http:80"], 1, "9000=tcp:80", "5m"),
+                (["http:80"], 2, "9000=tcp:80", "5m"),
+                (["http:80"], 3, "9000=tcp:http", "6m"),
+                (["http:81"], 1, "9000=tcp:http, 9001=tcp:81", "5m"),
+                (["http:80"], 1, "", "5m"),
+            )
+        ),
+        Applied(service("dns", annotations={"xds-ingress.dev/expos": "9000=tcp:80"})),
+        *(Deleted(Service, Key(ns, name)) for ns in ("default", "team") for name in ("web", "dns")),
+    ]
+)
+
+
 def left(steps: list[Change]) -> list[KubeObject]:
     final: dict[tuple[type[KubeObject], Key], KubeObject] = {}
     for step in steps:
@@ -197,6 +229,37 @@ def test_step_by_step_equals_fresh(steps: list[Change]) -> None:
         assert stepwise.traffic.layer4.claims_of(source) == fresh.traffic.layer4.claims_of(source)
     assert stepwise.traffic.layer4.sources == fresh.traffic.layer4.sources
     check(stepwise)
+
+
+@EDITS
+@given(st.lists(edits, min_size=6, max_size=14))
+def test_each_edit_equals_fresh(steps: list[Change]) -> None:
+    """After each edit, all is as if built anew; instead of an unreadable ConfigMap, from its last readable one."""
+    stepwise = pipeline(translate=OPTIONS)
+    readable: list[Change] = []
+    unreadable: set[ObjectRef] = set()
+    for step in steps:
+        feed(stepwise, step)
+        if isinstance(step, Applied) and isinstance(step.object, ConfigMap) and step.object.fault:
+            unreadable.add(step.object.ref)
+            if step.object.key not in {each.key for each in left(readable) if isinstance(each, ConfigMap)}:
+                readable.append(Applied(ConfigMap(step.object.metadata, {})))
+        else:
+            if isinstance(step, Deleted):
+                unreadable.discard(ObjectRef(step.kind.kind, *step.key))
+            elif isinstance(step, Applied):
+                unreadable.discard(step.object.ref)
+            readable.append(step)
+        fresh = pipeline(*left(readable), translate=OPTIONS)
+        assert stepwise.traffic.ports == fresh.traffic.ports
+        assert stepwise.traffic.backends == fresh.traffic.backends
+        assert stepwise.traffic.layer4.sources == fresh.traffic.layer4.sources
+        for source in fresh.traffic.layer4.sources:
+            assert stepwise.traffic.layer4.claims_of(source) == fresh.traffic.layer4.claims_of(source)
+        problems = [each for each in stepwise.problems if each.object not in unreadable or each.field.parts]
+        assert problems == fresh.problems
+        assert {each.object for each in stepwise.problems if not each.field.parts} >= unreadable
+    assert outcome(stepwise) == outcome(fresh)
 
 
 @FEW

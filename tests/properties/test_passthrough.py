@@ -1,10 +1,13 @@
 """TLS passthrough for generated Ingresses, Services and TLS entries that come, change and go.
 
-Covers: step by step equals fresh; each host has one treatment; no namespace takes the TLS connections of an older host
-of another one; no request for an undecrypted host is answered by TLS. Excludes: each rule by itself
+Covers: after each edit, the TLS table, backends and problems equal those of a fresh translation, and so do the
+resources at the end; each host has one treatment; no namespace takes the TLS connections of an older host of another
+one; no request for an undecrypted host is answered by TLS. Excludes: each rule by itself
 (tests/translate/test_passthrough.py).
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +16,9 @@ from hypothesis import strategies as st
 from tests.support.objects import (
     World,
     certificate,
+    config_map,
     exact,
+    external,
     feed,
     ingress,
     key,
@@ -32,83 +37,160 @@ from xds.explain.answer import MISDIRECTED
 from xds.explain.matcher import answer
 from xds.explain.request import Request
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import Ingress, KubeObject, Service
+from xds.kube.objects import HTTPIngressPath, Ingress, IngressTLS, KubeObject, Secret, Service
+from xds.kube.stale import Stale
+from xds.problems.problem import Key
 from xds.snapshot.resource import ResourceType
+from xds.steps import finish
 from xds.translate.options import TranslateOptions
 from xds.translate.ownership import HostOwnership
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=170, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-HOSTS: Final = ("a.x.test", "a.x.test", "*.x.test", "alias.test")
-NAMESPACES: Final = st.sampled_from(["default", "default", "team"])
 SECRETS: Final = tuple(
     secret(name, certificate("*.x.test", "alias.test", serial=serial), ns=ns)
     for serial, name in enumerate(("cert", "other"), 1)
     for ns in ("default", "team")
 )
+FURTHER: Final[tuple[dict[str, str], ...]] = (
+    {},
+    annotated(allowlist_source_range="10.0.0.0/8"),
+    annotated(denylist_source_range="nobody"),
+    annotated(auth_tls_secret="default/none"),
+    {"xds-ingress.dev/tls-passthrough-proxy-protocol": "v2"},
+)
+ALIASES: Final = ("", "alias.test", "b.x.test,*.y.test,z.*")
+ENTRIES: Final[tuple[tuple[IngressTLS, ...], ...]] = (
+    (),
+    (tls(secret="cert"),),
+    (tls("a.x.test", secret="other"),),
+    (tls("*.x.test", secret="cert"),),
+    (tls("alias.test", "a.x.test"),),
+    (tls("alias.test", secret="none"),),
+)
+PATHS: Final[tuple[tuple[HTTPIngressPath, ...], ...]] = (
+    (path("/"),),
+    (path("/", "api"),),
+    (path("/", "bucket!"),),
+    (exact("/"), path("/app")),
+)
 
-roots: Final = st.builds(path, st.just("/"), st.sampled_from(["web", "web", "web", "api", "none", "bucket!"]))
-paths: Final = st.one_of(roots, roots, roots, st.builds(exact, st.just("/")), st.builds(path, st.just("/app")))
-rules: Final = st.builds(
-    lambda host, found: rule(host, *found),
-    st.sampled_from([*HOSTS, *HOSTS, None]),
-    st.lists(paths, min_size=1, max_size=2, unique_by=lambda each: (each.path, each.path_type)),
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of an Ingress that edits change, one at a time."""
+
+    name: str
+    ns: str = "default"
+    exists: bool = True
+    host: str = "a.x.test"
+    created: int | None = 1
+    passing: str = "true"
+    is_canary: bool = False
+    aliases: str = ""
+    further: int = 0
+    entry: int = 0
+    paths: int = 0
+
+    @property
+    def ingress(self) -> Ingress:
+        return ingress(
+            self.name,
+            rule(self.host, *PATHS[self.paths]),
+            ns=self.ns,
+            created=self.created,
+            annotations={
+                **(annotated(ssl_passthrough=self.passing) if self.passing else {}),
+                **(annotated(server_alias=self.aliases) if self.aliases else {}),
+                **(canary(canary_weight="10") if self.is_canary else {}),
+                **FURTHER[self.further],
+            },
+            tls=ENTRIES[self.entry],
+        )
+
+    @property
+    def change(self) -> Change:
+        return Applied(self.ingress) if self.exists else Deleted(Ingress, key(self.name, self.ns))
+
+
+VALUES: Final[dict[str, Sequence[Any]]] = {
+    "exists": (True, False),
+    "host": ("a.x.test", "*.x.test", "a.test", "alias.test"),
+    "created": (1, 2, 3, None),
+    "passing": ("true", "", "yes"),
+    "is_canary": (False, True),
+    "aliases": ALIASES,
+    "further": range(len(FURTHER)),
+    "entry": range(len(ENTRIES)),
+    "paths": range(len(PATHS)),
+}
+NAMES: Final = (("one", "default"), ("two", "default"), ("three", "team"))
+FIRST: Final[tuple[KubeObject, ...]] = (service("web"), service("web", ns="team"), service("api"), *SECRETS)
+SERVICES: Final[tuple[Change, ...]] = (
+    *(Deleted(Service, key(name)) for name in ("web", "api")),
+    *(Applied(service(name, port)) for name in ("web", "api") for port in (80, 81)),
+    Applied(service("web", annotations={"xds-ingress.dev/tcp-idle-timeout": "5m"})),
+    Applied(service("web", annotations={"xds-ingress.dev/tcp-idle-timeout": "soon"})),
+    Applied(external("web", "web.example.com")),
+    Deleted(Service, key("web", "team")),
+    Applied(service("web", ns="team")),
 )
-entries: Final = st.builds(
-    lambda hosts, name: tls(*hosts, secret=name),
-    st.lists(st.sampled_from(HOSTS), max_size=2),
-    st.sampled_from(["cert", "other", "none", None]),
+OTHERS: Final[tuple[Change, ...]] = (
+    *SERVICES,
+    Applied(config_map("nginx", block_cidrs="10.1.0.0/16")),
+    Applied(config_map("nginx")),
+    Deleted(Secret, SECRETS[0].key),
+    Applied(SECRETS[0]),
 )
-passing: Final = st.builds(
-    lambda first, more: first | more,
-    st.sampled_from([annotated(ssl_passthrough="true")] * 4 + [annotated(ssl_passthrough="yes")]),
-    st.sampled_from(
-        [
-            {},
-            {},
-            annotated(allowlist_source_range="10.0.0.0/8"),
-            annotated(denylist_source_range="nobody"),
-            annotated(server_alias="alias.test,*.y.test,z.*"),
-            annotated(auth_tls_secret="default/none"),
-            {"xds-ingress.dev/tls-passthrough-proxy-protocol": "v2"},
-            canary(canary_weight="10"),
-        ]
-    ),
-)
-ingresses: Final = st.builds(
-    lambda name, ns, created, asked, found, entry: ingress(
-        name, *found, ns=ns, created=created, annotations=asked, tls=entry
-    ),
-    st.sampled_from(["one", "two", "three", "four"]),
-    NAMESPACES,
-    st.sampled_from([1, 2, 3, None]),
-    st.one_of(passing, st.sampled_from([{}, {}, annotated(server_alias="alias.test"), canary(canary_weight="10")])),
-    st.lists(rules, min_size=1, max_size=2, unique_by=lambda each: each.hostname),
-    st.lists(entries, max_size=1),
-)
-services: Final = st.builds(
-    lambda name, ns, port: service(name, port, ns=ns),
-    st.sampled_from(["web", "api"]),
-    NAMESPACES,
-    st.sampled_from([80, 81]),
-)
-deletions: Final = st.sampled_from(
+
+FormEdit = tuple[int, str, int]
+"""The index of an Ingress, a field, and a number that chooses another value of the field."""
+
+form_edits: Final = st.sampled_from(
     [
-        *(Deleted(Ingress, key(name, ns)) for name in ("one", "two", "three", "four") for ns in ("default", "team")),
-        *(Deleted(Service, key(name, ns)) for name in ("web", "api") for ns in ("default", "team")),
+        (index, name, number)
+        for name in (*VALUES, "exists", "exists", "exists", "created", "passing")
+        for index in range(len(NAMES))
+        for number in range(3)
     ]
 )
-changes: Final[st.SearchStrategy[Change]] = st.one_of(
-    ingresses.map(Applied), ingresses.map(Applied), services.map(Applied), deletions
+edits: Final[st.SearchStrategy[FormEdit | Change]] = st.one_of(
+    form_edits, form_edits, form_edits, form_edits, st.sampled_from(OTHERS)
+)
+forms: Final = st.tuples(
+    *(
+        st.builds(
+            Form,
+            st.just(name),
+            st.just(ns),
+            exists=st.sampled_from([True, True, True, False]),
+            host=st.sampled_from(["a.x.test", "a.x.test", "a.x.test", "*.x.test", "a.test"]),
+            created=st.sampled_from([1, 2, 3]),
+            passing=st.sampled_from(["true", ""]),
+            aliases=st.sampled_from(["", *ALIASES]),
+            entry=st.sampled_from([0, 0, *VALUES["entry"]]),
+        )
+        for name, ns in NAMES
+    )
 )
 options: Final = st.builds(
     TranslateOptions,
     default_tls_secret=st.sampled_from([None, key("cert")]),
     host_ownership=st.sampled_from(HostOwnership),
     passes_tls=st.just(True),
+    nginx_configmap=st.just(key("nginx")),
 )
 
-FIRST: Final[tuple[KubeObject, ...]] = (service("web"), service("web", ns="team"), service("api"), *SECRETS)
+
+def edited(forms: Sequence[Form], edit: FormEdit) -> tuple[list[Form], Form]:
+    """The forms after an edit, and the edited one. An Ingress that doesn't exist is created by any edit."""
+    index, name, number = edit
+    values = VALUES[name]
+    at = values.index(getattr(forms[index], name)) + 1 + number % (len(values) - 1)
+    form = replace(forms[index], **{"exists": True, name: values[at % len(values)]})
+    return [*forms[:index], form, *forms[index + 1 :]], form
 
 
 def outcome(of: Pipeline) -> dict[tuple[str, str], str]:
@@ -117,41 +199,100 @@ def outcome(of: Pipeline) -> dict[tuple[str, str], str]:
     }
 
 
+Objects = dict[tuple[type[KubeObject], Key], KubeObject]
+
+
+def follow(objects: Objects, change: Change) -> None:
+    """Apply a change to the objects that exist."""
+    match change:
+        case Applied(object=each):
+            objects[type(each), each.key] = each
+        case Deleted(kind=kind, key=deleted):
+            objects.pop((kind, deleted), None)
+
+
+def first_objects(forms: Iterable[Form]) -> list[KubeObject]:
+    return [*FIRST, *(form.ingress for form in forms if form.exists)]
+
+
+def changes(forms: Sequence[Form], edits: Iterable[FormEdit | Change]) -> Iterator[Change]:
+    for edit in edits:
+        if isinstance(edit, tuple):
+            forms, form = edited(forms, edit)
+            yield form.change
+        else:
+            yield edit
+
+
+def world(objects: Iterable[KubeObject], options: TranslateOptions) -> World:
+    return World(
+        *objects,
+        passes_tls=options.passes_tls,
+        nginx_configmap=options.nginx_configmap,
+        host_ownership=options.host_ownership,
+        default_tls_secret=options.default_tls_secret.name if options.default_tls_secret else None,
+    )
+
+
+def translated(of: World) -> tuple[Any, ...]:
+    traffic = of.traffic
+    return traffic.tls, dict(traffic.tls.owners), traffic.certificates, dict(traffic.backends), of.problems
+
+
+@MANY
+@given(forms, st.lists(edits, min_size=10, max_size=16), options)
+def test_each_edit_makes_stale_what_differs(
+    start: Sequence[Form], steps: list[FormEdit | Change], translate: TranslateOptions
+) -> None:
+    """To translate the TLS table once more after an edit changes nothing."""
+    objects: Objects = {(type(each), each.key): each for each in first_objects(start)}
+    grown = world(objects.values(), translate)
+    for change in changes(start, steps):
+        follow(objects, change)
+        grown.apply(change)
+        after = translated(grown)
+        finish(grown.traffic.update(Stale(tls=True), grown.now))
+        grown.traffic.publish()
+        assert after == translated(grown)
+    assert after == translated(world(objects.values(), translate))
+
+
 @FEW
-@given(st.lists(changes, min_size=4, max_size=10), options)
-def test_step_by_step_equals_fresh(steps: list[Change], translate: TranslateOptions) -> None:
-    grown = pipeline(*FIRST, translate=translate)
-    final: dict[tuple[Any, Any], KubeObject] = {(type(each), each.key): each for each in FIRST}
-    for step in steps:
-        feed(grown, step)
-        match step:
-            case Applied(object=each):
-                final[type(each), each.key] = each
-            case Deleted(kind=kind, key=deleted):
-                final.pop((kind, deleted), None)
-    fresh = pipeline(*final.values(), translate=translate)
+@given(forms, st.lists(edits, min_size=10, max_size=16), options)
+def test_step_by_step_equals_fresh(
+    start: Sequence[Form], steps: list[FormEdit | Change], translate: TranslateOptions
+) -> None:
+    objects: Objects = {(type(each), each.key): each for each in first_objects(start)}
+    grown = pipeline(*objects.values(), translate=translate)
+    for change in changes(start, steps):
+        follow(objects, change)
+        feed(grown, change)
+    fresh = pipeline(*objects.values(), translate=translate)
     assert outcome(grown) == outcome(fresh)
+    assert grown.problems == fresh.problems
     for type_ in (ResourceType.LISTENER, ResourceType.CLUSTER):
         for resource in fresh.store.resources(type_).values():
             assert not violations(codec.decode(type_.message, resource.body))
 
 
-@FEW
-@given(st.lists(ingresses, min_size=1, max_size=5), st.sampled_from(HostOwnership), st.sampled_from(["cert", None]))
+@SOME
+@given(forms, st.lists(form_edits, max_size=6), st.sampled_from(HostOwnership), st.sampled_from(["cert", None]))
 def test_no_connection_is_decrypted_or_sent_to_another_namespace(
-    some: list[Ingress], ownership: HostOwnership, default: str | None
+    start: Sequence[Form], steps: list[FormEdit], ownership: HostOwnership, default: str | None
 ) -> None:
-    world = World(*FIRST, *some, passes_tls=True, host_ownership=ownership, default_tls_secret=default)
-    table = world.traffic.tls
+    for step in steps:
+        start, _ = edited(start, step)
+    built = World(*first_objects(start), passes_tls=True, host_ownership=ownership, default_tls_secret=default)
+    table = built.traffic.tls
     treated = [host for termination in table.terminations for host in termination.hosts]
     treated += [*table.without_certificate, *table.undecrypted]
     assert len(set(treated)) == len(treated)
     for each in table.passed:
-        assert each.backend in world.traffic.backends
+        assert each.backend in built.traffic.backends
         for host in each.hosts:
-            found = world.traffic.hosts[host]
-            ruled = world.state.ingresses_of_host(host if found.alias_of is None else found.alias_of)
-            oldest = next(one for one in ruled if not world.traffic.canary(one))
+            found = built.traffic.hosts[host]
+            ruled = built.state.ingresses_of_host(host if found.alias_of is None else found.alias_of)
+            oldest = next(one for one in ruled if not built.traffic.canary(one))
             assert oldest.key.namespace == each.backend.namespace
     for undecrypted in table.undecrypted:
         name = undecrypted.replace("*", "any")
@@ -160,4 +301,4 @@ def test_no_connection_is_decrypted_or_sent_to_another_namespace(
         for termination in table.terminations:
             for sni in (each.replace("*", "other") for each in (*termination.hosts, "nobody.test")):
                 request = Request(name, "/", https=True, sni=sni)
-                assert answer(world.traffic, request).status in (0, MISDIRECTED.status)
+                assert answer(built.traffic, request).status in (0, MISDIRECTED.status)
