@@ -32,7 +32,8 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.state import DEFAULT_CLASSES, NOTHING_STALE, KubeState, Stale
+from xds.kube.stale import NOTHING_STALE, Stale
+from xds.kube.state import DEFAULT_CLASSES, KubeState
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.hosts import NO_HOST

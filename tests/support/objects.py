@@ -35,7 +35,8 @@ from xds.kube.objects import (
     SecretData,
     Service,
 )
-from xds.kube.state import KubeState, Stale
+from xds.kube.stale import Stale
+from xds.kube.state import KubeState
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions

@@ -17,7 +17,7 @@ from tests.support.objects import NOW, Pair, World, certificate, ingress, key, p
 from tests.support.ocsp import ocsp_response
 from tests.support.static_tls import bootstrap
 from xds.kube.objects import Secret
-from xds.kube.state import Stale
+from xds.kube.stale import Stale
 from xds.steps import finish
 
 HOST = "a.example.com"

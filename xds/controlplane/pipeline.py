@@ -15,7 +15,8 @@ from xds.explain import attribution
 from xds.explain.facts import StateReader
 from xds.kube.change import Batch, Change
 from xds.kube.pending import PendingChanges
-from xds.kube.state import NOTHING_STALE, KubeState, Stale
+from xds.kube.stale import NOTHING_STALE, Stale
+from xds.kube.state import KubeState
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemDelta, ProblemRegistry

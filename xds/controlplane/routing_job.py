@@ -14,7 +14,8 @@ from xds.controlplane.bucket_schedule import BucketSchedule
 from xds.controlplane.endpoint_path import EndpointPath
 from xds.kube.change import Change
 from xds.kube.pending import ChangeQueue
-from xds.kube.state import NOTHING_STALE, KubeState, Stale
+from xds.kube.stale import NOTHING_STALE, Stale
+from xds.kube.state import KubeState
 from xds.resources.builder import Builder
 from xds.resources.built import BuiltResources
 from xds.snapshot.resource import ResourceType

@@ -1,7 +1,7 @@
 """The Kubernetes objects that exist, and the part of the traffic that each change makes stale."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar, cast
 
@@ -31,6 +31,7 @@ from xds.kube.references import (
     no_config_references,
     references,
 )
+from xds.kube.stale import NOTHING_STALE, Stale
 from xds.problems.problem import Key, ObjectRef, Problem
 
 DEFAULT_CLASSES: Final = ClassOptions()
@@ -38,50 +39,6 @@ DEFAULT_CLASSES: Final = ClassOptions()
 _NEWEST: Final = datetime.max.replace(tzinfo=UTC)
 
 _T = TypeVar("_T", bound=KubeObject)
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """The units of translation that a change makes stale.
-
-    Attributes:
-        hosts: In lower case.
-        ingresses: Of ours.
-        endpoints: Services whose EndpointSlices changed, also unused Services: their user may still be pending.
-        default_backend: Whether the default backend is stale.
-        tls: Whether the TLS table is stale.
-        reported: Whether the source's own problems changed.
-        config_maps: Of those that flags name.
-        services: Each Service that changed, used by an Ingress or not.
-    """
-
-    hosts: frozenset[str] = frozenset()
-    ingresses: frozenset[Key] = frozenset()
-    endpoints: frozenset[Key] = frozenset()
-    default_backend: bool = False
-    tls: bool = False
-    reported: bool = False
-    config_maps: frozenset[Key] = frozenset()
-    services: frozenset[Key] = frozenset()
-
-    @classmethod
-    def union(cls, stales: Iterable["Stale"]) -> "Stale":
-        stales = [stale for stale in stales if stale is not NOTHING_STALE]
-        if len(stales) < 2:
-            return stales[0] if stales else NOTHING_STALE
-        return cls(
-            hosts=frozenset[str]().union(*(stale.hosts for stale in stales)),
-            ingresses=frozenset[Key]().union(*(stale.ingresses for stale in stales)),
-            endpoints=frozenset[Key]().union(*(stale.endpoints for stale in stales)),
-            default_backend=any(stale.default_backend for stale in stales),
-            tls=any(stale.tls for stale in stales),
-            reported=any(stale.reported for stale in stales),
-            config_maps=frozenset[Key]().union(*(stale.config_maps for stale in stales)),
-            services=frozenset[Key]().union(*(stale.services for stale in stales)),
-        )
-
-
-NOTHING_STALE: Final = Stale()
 
 
 def seniority(of: KubeObject) -> tuple[datetime, Key]:

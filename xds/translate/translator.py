@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from xds.kube.objects import Ingress
-from xds.kube.state import KubeState, Stale
+from xds.kube.stale import Stale
+from xds.kube.state import KubeState
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
 from xds.steps import Steps

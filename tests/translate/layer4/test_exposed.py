@@ -10,7 +10,7 @@ from tests.support.objects import service
 from tests.translate.layer4.site import OPTIONS, TCP, Site, exposing, tcp
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import ConfigMap, Service
-from xds.kube.state import Stale
+from xds.kube.stale import Stale
 from xds.problems.problem import ObjectRef
 from xds.problems.reasons import Reason
 from xds.traffic.layer4 import PortKey, Transport

@@ -21,7 +21,8 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.state import KubeState, Stale
+from xds.kube.stale import Stale
+from xds.kube.state import KubeState
 from xds.migrate.command_line import MAX_REGEX_SIZE, command_line
 from xds.migrate.config_keys import CROSS_NAMESPACE
 from xds.migrate.controller import NO_CONTROLLER, USUAL_CONFIG_MAPS, Controller

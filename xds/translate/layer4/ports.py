@@ -5,7 +5,8 @@ from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 from xds.kube.objects import Service
-from xds.kube.state import KubeState, Stale
+from xds.kube.stale import Stale
+from xds.kube.state import KubeState
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
