@@ -176,7 +176,7 @@ async def _by_proxy(port: int, sni: str, client: str) -> bytes:
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-async def test_the_backend_is_told_the_clients_address(tmp_path: Path, version: str) -> None:
+async def test_the_backend_learns_the_clients_address(tmp_path: Path, version: str) -> None:
     asked = {"xds-ingress.dev/tls-passthrough-proxy-protocol": version}
     with tls_backend("db", BACKEND_CA, HOST, reads_header=True) as backend:
         objects = (passing(annotations=asked), DB, slices_of(backend))
