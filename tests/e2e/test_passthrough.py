@@ -1,4 +1,4 @@
-"""TLS passthrough with a real Envoy: whose certificate a client meets, checked at the client, and who may connect.
+"""TLS passthrough with a real Envoy: the certificate that a client meets, and the clients that may connect.
 
 Covers: terminated, passed-through and closed hosts on one port, ALPN, 421, address lists, the PROXY protocol both
 ways, ClientHellos in pieces, and connections that live on while the hosts around change. Excludes: the decision over

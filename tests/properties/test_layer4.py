@@ -1,7 +1,7 @@
 """Ports of layer 4 for generated ConfigMaps and Services.
 
 Covers: any text of an entry or item is a claim or a Problem, never an exception; step by step equals fresh; no entry
-changes the port of another; every resource keeps the rules of Envoy's API. Excludes: what each text means
+changes the port of another; every resource keeps the rules of Envoy's API. Excludes: the meaning of texts
 (tests/translate/layer4), HTTP beside (test_translation.py).
 """
 
