@@ -115,7 +115,7 @@ def _one_more_in_process() -> float:
 
 
 async def _one_more(folder: Path, state: Path) -> AsyncIterator[Figure]:
-    """Entries of Services that other entries have already, one after the other."""
+    """One more entry after the other, for Services that have an entry already."""
     async with served(folder, *_flags()) as server, _client(server) as client:
         before, sizes, counts, times = server.cpu_exact, list[int](), list[int](), list[float]()
         for number in range(1, ROUNDS + 1):
@@ -219,7 +219,7 @@ def _flags() -> tuple[str, ...]:
 
 
 def _write(folder: Path, name: str, objects: Iterable[Iterable[Object]]) -> None:
-    """A file of all but the ConfigMap, which has its own, as have the endpoints that change."""
+    """Write a file of the objects. The ConfigMap, and each EndpointSlice that changes, has a file of its own."""
     items = [each for some in objects for each in some]
     for kind, names in (("ConfigMap", "config-map"), ("EndpointSlice", "")):
         for each in [each for each in items if each["kind"] == kind]:

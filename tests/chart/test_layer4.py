@@ -134,6 +134,24 @@ def test_the_network_policy_opens_each_port_for_its_protocol() -> None:
     assert [port for port in closed if network.lets(client, proxy, *port)] == []
 
 
+def test_ranges_open_no_reserved_port_in_the_network_policy() -> None:
+    """Metrics of Envoy and of `xds authz` are for `networkPolicy.metricsFrom` only."""
+    more = {
+        "controlPlane": {"exposePorts": ["9900-9902=a", "80-20000=team-a", "18003=b"], "reservedPorts": [443]},
+        "authz": {"enabled": True},
+    }
+    found = release(more)
+    policies = [each for (kind, _, _), each in found.items() if kind == "NetworkPolicy"]
+    template = of_kind(found, "Deployment", "edge-xds-ingress-envoy")["spec"]["template"]
+    proxy = Pod(chart.NAMESPACE, template["metadata"]["labels"], {"http": 8080, "https": 8443})
+    network, client = Network(policies, {}), Outside("203.0.113.9")
+    numbers = (79, 80, 442, 443, 444, 9900, 9901, 9902, 9903, 18002, 18003, 18004, 20000, 20001)
+    assert {each for each in numbers if not network.lets(client, proxy, each, "TCP")} == {
+        *(79, 443, 9901, 9902, 18003, 20001)
+    }
+    assert [each for each in numbers if not network.lets(client, proxy, each, "UDP")] == [79, 20001]
+
+
 def test_a_second_service_takes_udp_from_the_first() -> None:
     udp = {"separate": True, "annotations": {"example.com/balancer": "network"}, "loadBalancerIP": "192.0.2.53"}
     service = {"annotations": {"example.com/balancer": "application"}, "loadBalancerIP": "192.0.2.80", "udp": udp}

@@ -1,5 +1,5 @@
-"""TCP and UDP ports from a real API server, through a real Envoy: ConfigMaps that are followed by name with a Role for
-just those names, a Service that exposes itself, and Events about both.
+"""TCP and UDP ports from a real API server, through a real Envoy: ConfigMaps watched by name with a Role for just these
+names, a Service with claims by annotation, and Events about ConfigMaps and Services.
 
 Excludes: each form of a bad entry (tests/translate/layer4), and each protocol (tests/e2e).
 """

@@ -1,5 +1,5 @@
-"""One bad entry of a port among good ones, in a folder, with a real Envoy: the good ones answer on connections and
-sessions that are never cut, the bad one gets its Problem, and a mended one leaves nothing.
+"""One bad entry among good ones, from a folder, with a real Envoy: connections and sessions of good entries are never
+cut, the bad entry has its Problem, and the Problem ends with the fault.
 
 Excludes: ports that Envoy cannot bind (test_port_in_use.py).
 """
@@ -35,7 +35,7 @@ pytestmark = [
 ADDRESS: Final = "127.0.7.1"
 
 BAD, GOOD, RESERVED = (free_port() for _ in range(3))
-"""The port of bad entries where nothing else is said, that of the good ones, and one of --reserved-ports."""
+"""The port of bad entries, unless a case names another; the port of good entries; a port of --reserved-ports."""
 
 BACKEND: Final = free_port()
 """The port of the Service `dns`, by UDP and TCP; the Service `only` has it by TCP alone."""
@@ -54,10 +54,10 @@ class Case:
     Attributes:
         reason: Of the only Problem.
         tcp: Of the ConfigMap of TCP ports.
-        udp: Of that of UDP ports.
+        udp: Of the ConfigMap of UDP ports.
         expose: The annotation of a Service `claims`.
         blamed: The object of the Problem.
-        objects: Others that exist with it.
+        objects: Further objects of the case.
         opens: The listener that the entries open nevertheless.
     """
 

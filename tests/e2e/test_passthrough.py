@@ -1,4 +1,4 @@
-"""TLS passthrough with a real Envoy: whose certificate a client meets, checked at the client, and who may connect.
+"""TLS passthrough with a real Envoy: the certificate that a client meets, and the clients that may connect.
 
 Covers: terminated, passed-through and closed hosts on one port, ALPN, 421, address lists, the PROXY protocol both
 ways, ClientHellos in pieces, and connections that live on while the hosts around change. Excludes: the decision over
@@ -176,7 +176,7 @@ async def _by_proxy(port: int, sni: str, client: str) -> bytes:
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-async def test_the_backend_is_told_the_clients_address(tmp_path: Path, version: str) -> None:
+async def test_the_backend_learns_the_clients_address(tmp_path: Path, version: str) -> None:
     asked = {"xds-ingress.dev/tls-passthrough-proxy-protocol": version}
     with tls_backend("db", BACKEND_CA, HOST, reads_header=True) as backend:
         objects = (passing(annotations=asked), DB, slices_of(backend))

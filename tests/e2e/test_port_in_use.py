@@ -1,5 +1,5 @@
-"""Ports that a real Envoy cannot bind, among ports that it can: the others answer, each busy one is a problem of its
-entry, and serves as soon as it is free, without a restart.
+"""Busy ports, which a real Envoy cannot bind, among free ports: the free ports answer, a busy port is a problem of its
+entry, and serves without a restart once the port is free.
 
 Covers TCP and UDP, Envoy's admin port, and bad listeners beside busy ports. Excludes the counts of several proxies
 (tests/protocol/rejection/test_bind_retries.py): Envoys of one machine share ports.
@@ -42,7 +42,7 @@ RETRY_SECONDS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """A port that Envoy can bind, and ports that it can't, with the sockets that have them."""
+    """A free port, and busy ports with the sockets that have the ports."""
 
     good: int
     tcp: int

@@ -1,4 +1,4 @@
-"""Verdicts on TLS passthrough: what is closed, ended or passed through in both, and what differs.
+"""Verdicts on TLS passthrough: hosts whose TLS is closed, ended or passed through alike in both controllers, or not.
 
 Excludes: surprises (test_surprises).
 """

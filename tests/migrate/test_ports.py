@@ -1,6 +1,6 @@
 """Verdicts and surprises of TCP and UDP ports, and of flags about them.
 
-The answers of ingress-nginx were tried with 1.15.1, but for what its source alone tells.
+The answers of ingress-nginx are those of release 1.15.1, or, where no trial was possible, of its source.
 """
 
 import io

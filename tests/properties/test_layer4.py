@@ -2,7 +2,7 @@
 
 Covers: any text of an entry or item is a claim or a Problem, never an exception; after each edit, and step by step, the
 outcome equals a fresh one; no entry changes the port of another; every resource keeps the rules of Envoy's API.
-Excludes: what each text means (tests/translate/layer4), HTTP beside (test_translation.py).
+Excludes: the meaning of texts (tests/translate/layer4), HTTP beside (test_translation.py).
 """
 
 from typing import Any
@@ -119,12 +119,17 @@ deletions = st.sampled_from(
 changes: st.SearchStrategy[Change] = st.one_of(objects.map(Applied), objects.map(Applied), deletions)
 
 
-edits: st.SearchStrategy[Change] = st.sampled_from(
+config_map_edits: st.SearchStrategy[Change] = st.sampled_from(
     [
-        *(Applied(ConfigMap(Metadata("tcp", "ops"), each)) for each in ({}, {"9000": "default/web:80"})),
+        Applied(ConfigMap(Metadata("tcp", "ops"), {})),
+        Applied(ConfigMap(Metadata("tcp", "ops"), {"9000": "default/web:80"})),
         Applied(ConfigMap(Metadata("tcp", "ops"), {"9000": "team/web:http", "9001": "default/dns:80"})),
         Applied(ConfigMap(Metadata("tcp", "ops"), fault="no data")),
         Deleted(ConfigMap, CONFIG_MAPS[Transport.TCP]),
+    ]
+)
+service_edits: st.SearchStrategy[Change] = st.sampled_from(
+    [
         *(
             Applied(
                 service(
@@ -148,6 +153,7 @@ edits: st.SearchStrategy[Change] = st.sampled_from(
         *(Deleted(Service, Key(ns, name)) for ns in ("default", "team") for name in ("web", "dns")),
     ]
 )
+edits = st.one_of(config_map_edits, service_edits, service_edits)
 
 
 def left(steps: list[Change]) -> list[KubeObject]:

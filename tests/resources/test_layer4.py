@@ -113,7 +113,9 @@ def test_a_port_more_is_one_listener_more() -> None:
     assert [(each.type, each.name) for each in revision.changes] == [(ResourceType.LISTENER, "tcp/9001")]
 
 
-def test_a_listener_that_envoy_would_reject_is_left_out_and_told_at_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listener_that_envoy_would_reject_is_left_out_and_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     built = world(p9000="default/pg:5432")
     before = listeners(built)
     monkeypatch.setattr("xds.resources.layer4.ports.stat_prefix", lambda port: "")

@@ -113,7 +113,7 @@ class Exposed:
         return {name for each in names if (name := each["name"]).partition("/")[0] in tuple(Transport)}
 
     async def has(self, name: str, endpoints: dict[str, str]) -> None:
-        """Until each cluster of a Service has just these endpoints, HOST:PORT with their health."""
+        """Wait until each cluster of a Service has just these endpoints: their health by HOST:PORT."""
         async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             while any(found != endpoints for found in await self._endpoints(name)):
                 await asyncio.sleep(0.005)

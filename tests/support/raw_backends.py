@@ -23,9 +23,9 @@ class TcpBackend:
     """A backend that greets with its name, sends received bytes back, and says `end` when a client ends its side.
 
     Attributes:
-        name: Sent at the begin of each connection, before the client speaks.
-        address: Where it listens.
-        received: The bytes of each connection, in the order in which connections came.
+        name: Sent at the beginning of each connection, before the client speaks.
+        address: The address of its listener.
+        received: The bytes of each connection, in the order of connections.
         ended: The number of connections whose client has ended its side.
     """
 

@@ -98,7 +98,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a client printed, and its exit code."""
+    """The output of a client, and its exit code."""
 
     code: int
     out: str

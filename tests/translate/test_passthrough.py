@@ -1,4 +1,4 @@
-"""TLS passthrough: the hosts whose connections are passed on undecrypted, and those that are closed instead.
+"""TLS passthrough: hosts whose connections are passed on undecrypted, or closed.
 
 Covers: each row of ingress-nginx's behaviour and ours, seniority against TLS entries and among annotations, ownership
 by namespace, aliases, wildcards, address lists, and the changes that are followed. Excludes: a real Envoy

@@ -8,14 +8,14 @@ from rich.tree import Tree
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
-from xds.cli.delivery import add_proxies, delivery_data, problem_text
+from xds.cli.delivery import add_proxies, delivery_data
 from xds.cli.help import Group
 from xds.cli.names import ObjectName
 from xds.cli.offline import server_or_manifests, server_or_manifests_options
 from xds.cli.options import Failed, Server, argument, exit_code_option, output_option
-from xds.cli.output import age, iso, object_name, problem_data, reference_data, write, write_data
+from xds.cli.output import iso, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
-from xds.cli.units import ACCEPTANCES, COLOURS, unit_data, unit_text
+from xds.cli.units import acceptance, add_problems, answers, heading, unit_data, unit_text
 from xds.cli.why_object import configmap, service
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.ingress import explain_ingress
@@ -88,13 +88,6 @@ def ingress(*, name: Key, server: Server, from_: tuple[str, ...], output: str, e
     return int(exit_code and not answers(response))
 
 
-def answers(response: pb.WhyIngressResponse) -> bool:
-    """Whether the Ingress is accepted, has parts, and each part can answer."""
-    good = (pb.UNIT_STATUS_SERVED, pb.UNIT_STATUS_SAME)
-    is_accepted = response.acceptance == pb.ACCEPTANCE_ACCEPTED
-    return is_accepted and bool(response.units) and all(unit.status in good for unit in response.units)
-
-
 def _offline(pipeline: Pipeline, name: Key) -> pb.WhyIngressResponse:
     facts = ingress_facts(pipeline.state_reader, name)
     if facts is None:
@@ -103,7 +96,7 @@ def _offline(pipeline: Pipeline, name: Key) -> pb.WhyIngressResponse:
 
 
 def _tree(response: pb.WhyIngressResponse, *, online: bool) -> Tree:
-    tree = Tree(_heading(response))
+    tree = Tree(heading(response.ingress, response))
     ours = "not ours" if response.acceptance == pb.ACCEPTANCE_NOT_OURS else "ours"
     tree.add(Text.assemble((f"{ours}: ", "bold"), response.claim))
     for unit in response.units:
@@ -112,24 +105,10 @@ def _tree(response: pb.WhyIngressResponse, *, online: bool) -> Tree:
         branch = tree.add(Text("annotations", "bold"))
         for annotation in response.annotations:
             branch.add(_annotation_text(annotation))
-    if response.problems:
-        branch = tree.add(Text("problems", "bold yellow"))
-        for each in response.problems:
-            branch.add(problem_text(each.problem, age(each.since) if online and each.HasField("since") else ""))
+    add_problems(tree, response.problems, online=online)
     if online and response.acceptance != pb.ACCEPTANCE_NOT_OURS:
         add_proxies(tree, response)
     return tree
-
-
-def _heading(response: pb.WhyIngressResponse) -> Text:
-    good, total = sum(unit.status in COLOURS for unit in response.units), len(response.units)
-    colour = "green" if answers(response) else "yellow" if good else "red"
-    dead = sum(unit.status == pb.UNIT_STATUS_NO_ENDPOINTS for unit in response.units)
-    parts = f", {good} of {total} parts" if response.acceptance == pb.ACCEPTANCE_PARTLY else ""
-    parts += f", but {dead} of {total} parts without endpoints" if dead else ""
-    unchanged = f", unchanged for {age(response.since)}" if response.HasField("since") else ""
-    acceptance = f"{_acceptance(response)}{parts}"
-    return Text.assemble(object_name(response.ingress), ": ", (acceptance, f"bold {colour}"), unchanged)
 
 
 def _annotation_text(annotation: pb.Annotation) -> Text:
@@ -143,7 +122,7 @@ def _annotation_text(annotation: pb.Annotation) -> Text:
 def _data(response: pb.WhyIngressResponse) -> dict[str, Any]:
     return {
         "ingress": reference_data(response.ingress),
-        "acceptance": _acceptance(response),
+        "acceptance": acceptance(response),
         "claim": response.claim,
         "held": Reason.WITHDRAWAL_HELD in response.claim,  # the claim names this problem of the IngressClass
         "since": iso(response, "since"),
@@ -157,7 +136,3 @@ def _data(response: pb.WhyIngressResponse) -> dict[str, Any]:
 def _annotation_data(annotation: pb.Annotation) -> dict[str, Any]:
     status = _ANNOTATION_STATUSES.get(annotation.status, "unspecified")
     return {"name": annotation.name, "value": annotation.value, "effect": status, "text": annotation.text}
-
-
-def _acceptance(response: pb.WhyIngressResponse) -> str:
-    return ACCEPTANCES.get(response.acceptance, "unspecified")

@@ -1,6 +1,6 @@
 """`xds why configmap` and `xds why service`."""
 
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich.text import Text
@@ -8,21 +8,19 @@ from rich.tree import Tree
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
-from xds.cli.delivery import add_proxies, delivery_data, problem_text
+from xds.cli.delivery import add_proxies, delivery_data
 from xds.cli.help import Command
 from xds.cli.names import ObjectName
 from xds.cli.offline import server_or_manifests, server_or_manifests_options
 from xds.cli.options import Failed, Server, argument, exit_code_option, output_option
-from xds.cli.output import age, iso, object_name, problem_data, reference_data, write, write_data
+from xds.cli.output import iso, object_name, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
-from xds.cli.units import ACCEPTANCES, COLOURS, unit_data, unit_text
+from xds.cli.units import acceptance, add_problems, answers, heading, unit_data, unit_text
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.layer4_object_facts import object_facts
 from xds.explain.layer4_objects import explain_object
 from xds.problems.problem import Key, ObjectRef
 from xds.server.debug.layer4_messages import why_object_response
-
-_SERVED: Final = (pb.UNIT_STATUS_SERVED, pb.UNIT_STATUS_SAME)
 
 
 @click.command(
@@ -91,12 +89,6 @@ def _why(
     return int(exit_code and not answers(response))
 
 
-def answers(response: pb.WhyObjectResponse) -> bool:
-    """Whether the object is accepted, has parts, and each part can answer."""
-    is_accepted = response.acceptance == pb.ACCEPTANCE_ACCEPTED
-    return is_accepted and bool(response.units) and all(unit.status in _SERVED for unit in response.units)
-
-
 def _offline(pipeline: Pipeline, about: ObjectRef) -> pb.WhyObjectResponse:
     facts = object_facts(pipeline.state_reader, about)
     if facts is None:
@@ -105,41 +97,23 @@ def _offline(pipeline: Pipeline, about: ObjectRef) -> pb.WhyObjectResponse:
 
 
 def _tree(response: pb.WhyObjectResponse, *, online: bool) -> Tree:
-    tree = Tree(_heading(response))
+    tree = Tree(heading(response.object, response))
     if response.role:
         tree.add(Text.assemble(("role: ", "bold"), printable(response.role)))
     for unit in response.units:
         branch = tree.add(unit_text(unit))
         if unit.object != response.object:
             branch.add(Text(object_name(unit.object), "dim"))
-    if response.problems:
-        branch = tree.add(Text("problems", "bold yellow"))
-        for each in response.problems:
-            branch.add(problem_text(each.problem, age(each.since) if online and each.HasField("since") else ""))
+    add_problems(tree, response.problems, online=online)
     if online and response.acceptance != pb.ACCEPTANCE_NOT_OURS:
         add_proxies(tree, response)
     return tree
 
 
-def _heading(response: pb.WhyObjectResponse) -> Text:
-    good, total = sum(unit.status in COLOURS for unit in response.units), len(response.units)
-    dead = sum(unit.status == pb.UNIT_STATUS_NO_ENDPOINTS for unit in response.units)
-    colour = "green" if answers(response) else "yellow" if good else "red"
-    acceptance = _acceptance(response)
-    parts = f", {good} of {total} parts" if response.acceptance == pb.ACCEPTANCE_PARTLY else ""
-    parts += f", but {dead} of {total} parts without endpoints" if dead else ""
-    unchanged = f", unchanged for {age(response.since)}" if response.HasField("since") else ""
-    return Text.assemble(object_name(response.object), ": ", (f"{acceptance}{parts}", f"bold {colour}"), unchanged)
-
-
-def _acceptance(response: pb.WhyObjectResponse) -> str:
-    return ACCEPTANCES.get(response.acceptance, "unspecified")
-
-
 def _data(response: pb.WhyObjectResponse) -> dict[str, Any]:
     return {
         "object": reference_data(response.object),
-        "acceptance": _acceptance(response),
+        "acceptance": acceptance(response),
         "role": response.role,
         "since": iso(response, "since"),
         "units": [{"object": reference_data(each.object), **unit_data(each)} for each in response.units],

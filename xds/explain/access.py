@@ -76,7 +76,7 @@ def is_forbidden(access: Access, client: str) -> bool:
 
 
 def lets_in(sources: Sources, client: str) -> bool:
-    """Whether a client may connect; True for an unknown one, whose address is empty."""
+    """Whether a client may connect. A client of unknown address, which is empty, may."""
     if not client:
         return True
     return (sources.allowed is None or _holds(sources.allowed, client)) and not _holds(sources.denied, client)

@@ -31,7 +31,7 @@ class PortFacts:
     Attributes:
         port: The port.
         listener: None: nothing listens on the port, or a listener of HTTP does.
-        claims: The entries that name the port, the one that counts first.
+        claims: The entries that name the port, the winner first.
         used: The backends of the listener, in the order of its shares.
         service: Of the listener, or of the first claim; None without a claim, and for a Service that doesn't exist.
         flags: The operator's choices for ports of layer 4.

@@ -20,7 +20,7 @@ class ListedPort:
 
     Attributes:
         port: None: the entry names no port.
-        facts: Of the entry that counts, or of one that asks in vain.
+        facts: Of the entry that has the port; without such an entry, of the first entry that asks for the port.
         losers: The sources of the other entries for the port.
     """
 

@@ -16,8 +16,9 @@ from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.snapshot.resource import Resource, ResourceType
 from xds.steps import Steps, finish
-from xds.traffic.layer4 import PortListener, Transport
+from xds.traffic.layer4 import PortListener
 from xds.translate.layer4.claims import ClaimState, PortClaim
+from xds.translate.layer4.options import config_map_flag
 
 CLAIMS_PER_STEP: Final = 20
 """Entries read in a step: half a millisecond's worth."""
@@ -25,12 +26,10 @@ CLAIMS_PER_STEP: Final = 20
 MAX_INGRESSES: Final = 50
 """Ingresses whose paths are explained for a Service, at most: the oldest ones."""
 
-_FLAGS: Final = {Transport.TCP: "--tcp-services-configmap", Transport.UDP: "--udp-services-configmap"}
-
 
 @dataclass(frozen=True, slots=True)
 class ClaimFacts:
-    """An entry, and what is served of it.
+    """An entry with its listener, backend and problems.
 
     Attributes:
         listener: The port's listener, if the entry counts.
@@ -160,7 +159,9 @@ def _role(reader: StateReader, about: ObjectRef) -> str:
     options, key = reader.traffic.options, about.key
     roles = []
     if about.kind == ConfigMap.kind:
-        roles += [f"the ports of {_FLAGS[each]}" for each, name in options.layer4.config_maps.items() if name == key]
+        roles += [
+            f"the ports of {config_map_flag(each)}" for each, name in options.layer4.config_maps.items() if name == key
+        ]
         roles += ["ingress-nginx's ConfigMap, of --nginx-configmap"] if key == options.nginx_configmap else []
         users = reader.state.ingresses_of_object(about)
         roles += [f"named by annotations of Ingress {', '.join(str(each.key) for each in users[:5])}"] if users else []
@@ -171,7 +172,7 @@ def _role(reader: StateReader, about: ObjectRef) -> str:
 
 
 def _claims(reader: StateReader, about: ObjectRef) -> Iterator[PortClaim]:
-    """The entries of an object, and for a Service those of ConfigMaps that name it."""
+    """The entries of an object, and the entries of ConfigMaps that name a Service."""
     ports = reader.traffic.layer4
     yield from ports.claims_of(about)
     if about.kind == Service.kind:

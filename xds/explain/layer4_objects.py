@@ -20,7 +20,11 @@ from xds.translate.layer4.claims import ClaimState, PortClaim
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A part of an object, and the object that is served instead, if there is one."""
+    """A part of an object with its status.
+
+    Attributes:
+        winner: The object that is served instead; None: no object is.
+    """
 
     object: ObjectRef
     unit: Unit
@@ -71,7 +75,7 @@ def claim_use(facts: ClaimFacts) -> Use:
     """The state of an entry."""
     claim = facts.claim
     problems = "; ".join(each.message.removeprefix(f"{shown(claim.text)}: ") for each in facts.problems)
-    text = _called(claim)
+    text = _as_written(claim)
     if claim.state is ClaimState.INVALID:
         return Use(claim.source, Unit(claim.field, text, UnitStatus.LEFT_OUT, problems))
     if claim.state is ClaimState.LOST:
@@ -85,7 +89,7 @@ def claim_use(facts: ClaimFacts) -> Use:
     return Use(claim.source, unit)
 
 
-def _called(claim: PortClaim) -> str:
+def _as_written(claim: PortClaim) -> str:
     """The entry as written, in one line."""
     name = next((str(part.name) for part in reversed(claim.field.parts) if hasattr(part, "name")), "")
     own = claim.source.kind != ConfigMap.kind

@@ -14,11 +14,10 @@ from xds.problems.text import shown
 from xds.resources import names
 from xds.traffic.layer4 import PortListener, Transport
 from xds.translate.layer4.claims import ClaimState
+from xds.translate.layer4.options import config_map_flag
 
 _NAMED_PROXIES: Final = 5
 """Proxies named in an outcome, at most. `xds proxies` has all."""
-
-_FLAGS: Final = {Transport.TCP: "--tcp-services-configmap", Transport.UDP: "--udp-services-configmap"}
 
 
 def explain_port(
@@ -93,9 +92,9 @@ def _why_none(facts: PortFacts) -> str:
         return "no entry for the port can be served"
     config_map = flags.config_maps.get(port.transport)
     if config_map is None:
-        texts = [f"the server has no {_FLAGS[port.transport]}"]
+        texts = [f"the server has no {config_map_flag(port.transport)}"]
     elif facts.missing:
-        texts = [f"ConfigMap {config_map} of {_FLAGS[port.transport]} doesn't exist or can't be read"]
+        texts = [f"ConfigMap {config_map} of {config_map_flag(port.transport)} doesn't exist or can't be read"]
     else:
         texts = [f"no key of ConfigMap {config_map} names the port"]
     namespaces = [each.namespace for each in flags.exposed if port in each]
@@ -112,14 +111,14 @@ def rejection_words(name: str, rejections: Sequence[ListenerRejection], proxies:
         return ""
     named = ", ".join(each.proxy for each in rejections[:_NAMED_PROXIES])
     more = f" and {len(rejections) - _NAMED_PROXIES} more" if len(rejections) > _NAMED_PROXIES else ""
-    said = _said(name, rejections[0].message)
+    said = _reason_of(name, rejections[0].message)
     binds = all(each.is_bind_failure for each in rejections) and said.startswith("cannot bind")
     return (
         f"{len(rejections)} of {proxies} proxies ({named}{more}) {said if binds else f'rejected the listener: {said}'}"
     )
 
 
-def _said(name: str, message: str) -> str:
+def _reason_of(name: str, message: str) -> str:
     """The part of a proxy's message that is about one listener. Envoy writes a line for each listener, `NAME: why`."""
     for line in message.splitlines():
         _, found, why = line.partition(f"{name}: ")

@@ -27,7 +27,7 @@ from xds.traffic.tls import Sources, TlsTable
 from xds.translate.certificates import Verdict
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX
 
-_HOLD: Final = frozenset(
+_ANNOTATIONS_IN_EFFECT: Final = frozenset(
     {
         "ssl-passthrough",
         "tls-passthrough-proxy-protocol",
@@ -37,7 +37,7 @@ _HOLD: Final = frozenset(
         "denylist-source-range",
     }
 )
-"""Annotations that count for connections that are passed through, without their prefix."""
+"""Annotations that have an effect on connections that are passed through, without their prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _not_enforced(ingress: Ingress) -> Iterator[str]:
     """The annotations that don't count for connections that are passed through, as written."""
     for name in ingress.annotations:
         for prefix in (PREFIX, OWN_PREFIX):
-            if name.startswith(prefix) and name.removeprefix(prefix) not in _HOLD:
+            if name.startswith(prefix) and name.removeprefix(prefix) not in _ANNOTATIONS_IN_EFFECT:
                 yield shown(name.removeprefix(PREFIX))[1:-1]
 
 

@@ -32,13 +32,19 @@ def key_verdicts(data: Mapping[str, str], problems: Iterable[Problem]) -> Iterat
         data: Of the ConfigMap.
         problems: Of the ConfigMap, by the translation.
     """
-    complaints: dict[str, list[Problem]] = {}
+    of_key = problems_by_key(problems)
+    for name in sorted(data):
+        yield _verdict(name, data[name], KEYS.get(name), of_key.get(name, []))
+
+
+def problems_by_key(problems: Iterable[Problem]) -> Mapping[str, list[Problem]]:
+    """The problems of a ConfigMap's keys. Problems of the whole ConfigMap are left out."""
+    found: dict[str, list[Problem]] = {}
     for each in problems:
         match each.field.parts:
             case ("data", MapKey(name), *_):
-                complaints.setdefault(name, []).append(each)
-    for name in sorted(data):
-        yield _verdict(name, data[name], KEYS.get(name), complaints.get(name, []))
+                found.setdefault(name, []).append(each)
+    return found
 
 
 def _verdict(name: str, value: str, key: AnyKey | None, problems: list[Problem]) -> KeyVerdict:

@@ -1,4 +1,4 @@
-"""Differences that concern every Ingress, or every port of TCP and UDP, told once."""
+"""Differences that concern every Ingress, or every port of TCP and UDP, reported once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -10,12 +10,14 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from xds.kube.objects import ConfigMap, Service
+from xds.migrate.config_keys import problems_by_key
 from xds.migrate.controller import Controller
 from xds.migrate.verdict import Verdict
 from xds.problems.field_path import MapKey
 from xds.problems.problem import Key, Problem
 from xds.traffic.layer4 import Transport
 from xds.translate.layer4.claims import ClaimState, PortClaim
+from xds.translate.layer4.entries import MAX_PORT
 
 _OWN_PORTS: Final[Mapping[str, int]] = {
     "http-port": 80,
@@ -27,20 +29,18 @@ _OWN_PORTS: Final[Mapping[str, int]] = {
     "status-port": 10246,
     "stream-port": 10247,
 }
-"""Flags of ports that ingress-nginx leaves out of both ConfigMaps, with their defaults."""
+"""Flags of ingress-nginx's own ports, with the defaults. ingress-nginx leaves out entries for these ports."""
 
 _NUMBER: Final = re.compile("[-+]?[0-9]+")
 
-MAX_PORT: Final = 65535
-
 
 class Today(StrEnum):
-    """What becomes of an entry in ingress-nginx."""
+    """The result of an entry in ingress-nginx."""
 
     SERVED = "served"
     LEFT_OUT = "left out"
     BLOCKS = "blocks"
-    """nginx refuses its whole configuration."""
+    """nginx rejects its whole configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class PortEntry:
     Attributes:
         key: The port, as written.
         value: The Service and its port, as written.
-        today: In ingress-nginx.
-        why: Why ingress-nginx doesn't serve the entry; empty for one that is served.
-        claim: What becomes of the entry here.
+        today: The result in ingress-nginx.
+        why: Why ingress-nginx doesn't serve the entry; empty for a served entry.
+        claim: The result here.
         reads_real_ip: Whether ingress-nginx takes the client's address from the PROXY protocol header.
     """
 
@@ -113,15 +113,11 @@ def entry_verdicts(found: Iterable[PortEntry], problems: Iterable[Problem]) -> I
         found: The entries.
         problems: Of the ConfigMap, by the translation.
     """
-    complaints: dict[str, list[Problem]] = {}
-    for each in problems:
-        match each.field.parts:
-            case ("data", MapKey(name), *_):
-                complaints.setdefault(name, []).append(each)
+    of_key = problems_by_key(problems)
     for entry in found:
-        told = complaints.get(entry.key, [])
-        text = "; ".join(dict.fromkeys(each.message for each in told))
-        remedy = " ".join(dict.fromkeys(each.remedy for each in told if each.remedy))
+        known = of_key.get(entry.key, [])
+        text = "; ".join(dict.fromkeys(each.message for each in known))
+        remedy = " ".join(dict.fromkeys(each.remedy for each in known if each.remedy))
         yield _verdict(entry, text, remedy)
 
 

@@ -375,7 +375,7 @@ class Reason(StrEnum):
     PASSTHROUGH_OFF = (
         "PassthroughOff",
         Level.WARNING,
-        "An Ingress asks for TLS passthrough, which the operator has not switched on; TLS is terminated as without.",
+        "An Ingress asks for TLS passthrough, which the operator has not switched on; proxies terminate TLS.",
         "Start the server with --enable-ssl-passthrough, or remove the annotation.",
     )
     PASSWORDS_UNUSABLE = (
@@ -411,7 +411,7 @@ class Reason(StrEnum):
     PORT_CONFLICT = (
         "PortConflict",
         Level.ERROR,
-        "An entry claims a port that is another's: a ConfigMap comes first, then the oldest Service.",
+        "An entry claims a port that another entry has: a ConfigMap comes first, then the oldest Service.",
         "Claim another port, or remove one of the two entries.",
     )
     PORT_INVALID = (
@@ -435,7 +435,7 @@ class Reason(StrEnum):
     PROTECTION_NOT_ENFORCED = (
         "ProtectionNotEnforced",
         Level.WARNING,
-        "An annotation protects requests, of which proxies see none in TLS that is passed through.",
+        "An annotation protects requests, and proxies see no requests in TLS that is passed through.",
         "Have the backend protect itself, restrict clients by allowlist-source-range, or remove ssl-passthrough.",
     )
     PROTECTION_UNAVAILABLE = (

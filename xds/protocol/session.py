@@ -89,7 +89,7 @@ class Session:
         self._open: dict[ResourceType, TypeStream] = {}
         self.resubscribed = False
         self.asked = [0 for _ in OFFER_GROUPS]
-        # Not after the time to send listeners again that the proxy could not bind; infinite: there is none.
+        # The earliest time at which a listener that the proxy could not bind may be sent again; infinite: none waits.
         self._retry_at = inf
         self._unserved: dict[str, None] = {}
         self._join(fleet.unnamed)
@@ -158,7 +158,7 @@ class Session:
             yield from ((type_, name) for name in type_stream.rejected_names)
 
     def unbound_reason(self, listener: str) -> str:
-        """Envoy's reason why the proxy can't bind a listener, which is sent again; empty: nothing is known of that."""
+        """Envoy's reason why the proxy can't bind a listener; empty: no bind failure is known."""
         type_stream = self._type_streams.get(ResourceType.LISTENER)
         return type_stream.bind_retries.reason(listener) if type_stream is not None else ""
 

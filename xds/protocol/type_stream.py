@@ -40,7 +40,7 @@ class TypeStream:
 
     Attributes:
         in_flight: The response without an answer yet; None: the proxy has answered.
-        last_rejection: The last NACK, without further attempts to bind a listener; None: there was none.
+        last_rejection: The last NACK, but for a repeated failure to bind listeners; None: no NACK.
         rejections: None: the proxy has no rejected resource.
         sends_full_set: Whether a response holds every resource of the type.
     """

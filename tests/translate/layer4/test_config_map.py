@@ -13,7 +13,7 @@ WEB = service("web", "http:80", ns="team")
 DNS = service("dns", {"name": "dns", "port": 53, "protocol": "UDP"}, ns="team")
 
 
-def test_a_missing_config_map_is_told_at_once() -> None:
+def test_a_missing_config_map_is_reported_at_once() -> None:
     site = Site()
     site.delete(tcp(), udp())
     assert site.told() == [
@@ -22,7 +22,7 @@ def test_a_missing_config_map_is_told_at_once() -> None:
     ]
 
 
-def test_config_maps_that_never_existed_are_told() -> None:
+def test_config_maps_that_never_existed_are_reported() -> None:
     world = Site(options=OPTIONS).world
     fresh = type(world)(layer4=OPTIONS)
     assert fresh.reasons() == [("tcp", Reason.PORT_CONFIG_MAP_NOT_FOUND), ("udp", Reason.PORT_CONFIG_MAP_NOT_FOUND)]

@@ -55,14 +55,14 @@ def test_an_entry_names_service_port_and_flags(value: str, port: str, decodes: b
         ("ns/web:80:BAD:PROXY", False, ProxyHeader.V1),
     ],
 )
-def test_an_unknown_flag_is_ignored_and_told(value: str, decodes: bool, header: ProxyHeader | None) -> None:
+def test_an_unknown_flag_is_ignored_and_reported(value: str, decodes: bool, header: ProxyHeader | None) -> None:
     entry = tcp(value)
     assert (entry.service, entry.decodes_proxy, entry.proxy_header) == (WEB, decodes, header)
     assert reasons(entry) == [Reason.UNKNOWN_FLAG]
     assert "tcp/9000" in entry.faults[0].message
 
 
-def test_each_of_two_unknown_flags_is_told() -> None:
+def test_each_of_two_unknown_flags_is_reported() -> None:
     assert reasons(tcp("ns/web:80:A:B")) == [Reason.UNKNOWN_FLAG] * 2
 
 
@@ -100,7 +100,7 @@ def test_a_bad_value_names_no_service_but_keeps_the_port(value: str) -> None:
     "key",
     ["abc", "9022.", "0", "000", "70000", "65536", "-5", "+5", "9 0", "", "٩", "1" * 5000, "tcp/9000", "9000-9001"],
 )
-def test_a_key_that_is_no_port_is_told(key: str) -> None:
+def test_a_key_that_is_no_port_is_reported(key: str) -> None:
     entry = tcp("ns/web:80", key)
     assert entry.port is None
     assert entry.service is None
@@ -134,7 +134,7 @@ def test_an_item_names_port_and_service_port(
     "item",
     ["9000", "9000=tcp", "9000=5432", "tcp:5432", "=tcp:5432", "0=tcp:1", "70000=tcp:1", "9000=sctp:1", "a=b=c:d"],
 )
-def test_an_item_of_another_form_is_told(item: str) -> None:
+def test_an_item_of_another_form_is_reported(item: str) -> None:
     entry = annotation_item(SERVICE, item)
     assert (entry.port, entry.service) == (None, None)
     assert reasons(entry) == [Reason.PORT_INVALID]

@@ -55,7 +55,7 @@ def test_an_empty_annotation_claims_nothing(text: str) -> None:
         ("53=tcp:80", "dns", "Claim one of 53/udp, or ask the operator for --expose-ports 53/tcp=dns."),
     ],
 )
-def test_a_port_of_no_range_of_the_namespace_is_told(item: str, ns: str, remedy: str) -> None:
+def test_a_port_of_no_range_of_the_namespace_is_reported(item: str, ns: str, remedy: str) -> None:
     site = Site(exposing("web", item, 80, ns=ns), OLD)
     assert list(site.ports) == ["tcp/9000"]
     assert site.told() == [("web", EXPOSE, Reason.PORT_NOT_EXPOSED)]
@@ -64,7 +64,7 @@ def test_a_port_of_no_range_of_the_namespace_is_told(item: str, ns: str, remedy:
     assert f"'{item}'" in problem.message
 
 
-def test_a_reserved_port_within_a_range_is_told() -> None:
+def test_a_reserved_port_within_a_range_is_reported() -> None:
     site = Site(exposing("web", "9001=tcp:80,9002=tcp:80", 80))
     assert list(site.ports) == ["tcp/9002"]
     assert site.told() == [("web", EXPOSE, Reason.PORT_RESERVED)]
@@ -81,7 +81,7 @@ def test_a_reserved_port_within_a_range_is_told() -> None:
         ("9000=tcp:80", Reason.PORT_CONFLICT),
     ],
 )
-def test_a_bad_item_is_told_and_hurts_no_other(bad: str, reason: Reason) -> None:
+def test_a_bad_item_is_reported_and_hurts_no_other(bad: str, reason: Reason) -> None:
     site = Site(exposing("web", f"9000=tcp:80, {bad}, 9002=tcp:80", 80))
     assert list(site.ports) == ["tcp/9000", "tcp/9002"]
     assert site.told() == [("web", EXPOSE, reason)]
@@ -120,7 +120,7 @@ def test_a_loser_never_learns_a_service_of_another_namespace() -> None:
     assert "other/" not in problem.message + problem.remedy
 
 
-def test_each_of_several_losers_is_told() -> None:
+def test_each_of_several_losers_is_reported() -> None:
     names = [f"young-{each}" for each in range(3)]
     site = Site(OLD, *(exposing(each, "9000=tcp:80", 80, day=3) for each in names))
     assert site.told() == [(each, EXPOSE, Reason.PORT_CONFLICT) for each in names]
@@ -233,7 +233,7 @@ def test_ports_can_be_explained_between_two_steps_of_an_update() -> None:
     assert layer4.sources == (ObjectRef("Service", "team", "young"),)
 
 
-def test_a_misspelt_annotation_is_told_although_nothing_uses_the_service() -> None:
+def test_a_misspelt_annotation_is_reported_although_nothing_uses_the_service() -> None:
     notes = {"xds-ingress.dev/expsoe": "9000=tcp:80", "example.com/expsoe": "x"}
     site = Site(service("web", 80, ns="team", annotations=notes))
     (problem,) = site.problems
@@ -246,12 +246,12 @@ def test_a_misspelt_annotation_is_told_although_nothing_uses_the_service() -> No
     assert site.problems == []
 
 
-def test_a_misspelt_annotation_of_a_used_service_is_told_once() -> None:
+def test_a_misspelt_annotation_of_a_used_service_is_reported_once() -> None:
     site = Site(exposing("web", "9000=tcp:80", 80, expsoe="x"))
     assert len(site.problems) == 1
 
 
-def test_thousands_of_unknown_annotations_are_told_in_part() -> None:
+def test_thousands_of_unknown_annotations_are_reported_in_part() -> None:
     notes = {f"xds-ingress.dev/{number}": "x" for number in range(3000)}
     site = Site(service("web", 80, ns="team", annotations=notes), OLD)
     assert len(site.problems) == 100

@@ -102,7 +102,7 @@ def test_one_config_map_may_serve_both_protocols() -> None:
     ("objects", "other"),
     [((tcp(p9050="team/only-udp:53"),), "UDP"), ((udp(p9050="team/web:80"),), "TCP")],
 )
-def test_an_entry_of_the_other_protocol_is_told(objects: tuple[Service, ...], other: str) -> None:
+def test_an_entry_of_the_other_protocol_is_reported(objects: tuple[Service, ...], other: str) -> None:
     site = Site(WEB, service("only-udp", {"port": 53, "protocol": "UDP"}, ns="team"), *objects)
     assert site.ports == {}
     assert f"but one of {other}" in site.message()
@@ -151,7 +151,7 @@ def test_of_two_keys_for_a_port_the_one_without_zeros_wins() -> None:
     assert site.told() == [("tcp", "data[009050]", Reason.PORT_CONFLICT)]
 
 
-def test_a_reserved_port_is_told_and_found_by_its_number() -> None:
+def test_a_reserved_port_is_reported_and_found_by_its_number() -> None:
     site = Site(WEB, DNS, tcp(p9001="team/web:80", p9050="team/web:80"), udp(p443="team/dns:53", p9001="team/dns:53"))
     assert list(site.ports) == ["tcp/9050", "udp/9001"]
     assert site.told() == [

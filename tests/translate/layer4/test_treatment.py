@@ -49,7 +49,7 @@ def test_a_bad_timeout_is_a_problem_of_the_service_and_the_port_is_served(value:
     assert "tcp-idle-timeout" in problem.message
 
 
-def test_an_unknown_annotation_of_a_service_behind_a_port_is_told() -> None:
+def test_an_unknown_annotation_of_a_service_behind_a_port_is_reported() -> None:
     (problem,) = site(tcp_idle_timeuot="2h").problems
     assert problem.reason is Reason.ANNOTATION_UNKNOWN
     assert "xds-ingress.dev/tcp-idle-timeout" in problem.remedy
@@ -123,7 +123,7 @@ def test_sessions_of_udp_end_after_a_minute_whatever_the_keys(is_compatible: boo
         ("proxy-stream-responses", "0", Reason.CONFIG_KEY_UNSUPPORTED),
     ],
 )
-def test_a_key_that_is_not_honoured_is_told(key: str, value: str, reason: Reason) -> None:
+def test_a_key_that_is_not_honoured_is_reported(key: str, value: str, reason: Reason) -> None:
     given = world({key: value})
     assert given.reasons() == [("nginx", reason)]
     assert given.traffic.ports[PortKey(Transport.TCP, 53)].route.policy == Layer4Policy(timedelta(hours=1))

@@ -90,20 +90,7 @@ def judge(found: Input, wish: Wish) -> Report:
     config_map = wish.config_map or controller.config_map or _usual_config_map(found)
     data = _data(found, config_map)
     classes = _ClassesOf(found, controller, wish)
-    options = TranslateOptions(
-        allow_external_name=not controller.is_on("disable-svc-external-name"),
-        default_tls_secret=_key(controller.flags.get("default-ssl-certificate")),
-        default_service=_key(controller.flags.get("default-backend-service")),
-        is_compatible=True,
-        nginx_configmap=config_map if data is not None else None,
-        max_regex_size=MAX_REGEX_SIZE,
-        has_tracer=bool((data or {}).get("otlp-collector-host")),
-        has_authz=True,
-        allow_cross_namespace=is_true((data or {}).get(CROSS_NAMESPACE, "")),
-        # A controller whose flags are unknown passes through what asks for it.
-        passes_tls=controller.is_on("enable-ssl-passthrough", default=not controller.flags),
-        layer4=Layer4Options(port_config_maps(controller), reserved=_RESERVED),
-    )
+    options = _options(controller, config_map if data is not None else None, data or {})
     world = _World(found, wish, classes, options)
     inventory = world.inventory(controller, data)
     judging = Judge(inventory, world.translator.policy, world.problems(), world.not_judged())
@@ -124,6 +111,24 @@ def judge(found: Input, wish: Wish) -> Report:
         tuple(
             command_line(controller, classes.used(inventory), config_map, inventory, services, exposed=world.exposed)
         ),
+    )
+
+
+def _options(controller: Controller, config_map: Key | None, data: Mapping[str, str]) -> TranslateOptions:
+    """The options of a server that stands for the controller."""
+    return TranslateOptions(
+        allow_external_name=not controller.is_on("disable-svc-external-name"),
+        default_tls_secret=_key(controller.flags.get("default-ssl-certificate")),
+        default_service=_key(controller.flags.get("default-backend-service")),
+        is_compatible=True,
+        nginx_configmap=config_map,
+        max_regex_size=MAX_REGEX_SIZE,
+        has_tracer=bool(data.get("otlp-collector-host")),
+        has_authz=True,
+        allow_cross_namespace=is_true(data.get(CROSS_NAMESPACE, "")),
+        # Without known flags, the controller is taken for one that passes TLS through where an Ingress asks.
+        passes_tls=controller.is_on("enable-ssl-passthrough", default=not controller.flags),
+        layer4=Layer4Options(port_config_maps(controller), reserved=_RESERVED),
     )
 
 

@@ -66,28 +66,23 @@ def stand_ins(
     """
     found, ports = StandIns(), dict[Key, set[tuple[str, str]]]()
     kinds = {kind.kind for kind in whole}
-    made = {each: None for each in flagged if each not in present and each.kind not in kinds}
+
+    def is_absent(about: ObjectRef) -> bool:
+        return about not in present and about.kind not in kinds
+
+    made = {each: None for each in flagged if is_absent(each)}
     for each in exposed:
         about = ObjectRef(Service.kind, *each.service)
-        if about not in present and about.kind not in kinds:
+        if is_absent(about):
             made[about] = None
             ports.setdefault(each.service, set()).add((each.port, each.transport.upper()))
     for ingress in ingresses:
-        named = tuple(
-            sorted(
-                each
-                for each in _references(references(ingress, annotated))
-                if each not in present and each.kind not in kinds
-            )
-        )
-        if not named:
-            continue
-        found.users[ingress.key] = named
-        made.update(dict.fromkeys(named))
-        for backend in _backends(ingress):
-            if backend.service:
-                key = Key(ingress.key.namespace, backend.service.name)
-                ports.setdefault(key, set()).add((str(backend.service.port), "TCP"))
+        named = tuple(sorted(filter(is_absent, _references(references(ingress, annotated)))))
+        if named:
+            found.users[ingress.key] = named
+            made.update(dict.fromkeys(named))
+            for service in (backend.service for backend in _backends(ingress) if backend.service):
+                ports.setdefault(Key(ingress.key.namespace, service.name), set()).add((str(service.port), "TCP"))
     found.objects.extend(_made(each, ports.get(each.key, set())) for each in made)
     return found
 

@@ -28,7 +28,7 @@ def _without_root(subject: Subject, inventory: Inventory) -> str:
 
 
 def _takes_host(subject: Subject, inventory: Inventory) -> str:
-    """An Ingress whose annotation takes a host of an older one."""
+    """An Ingress whose annotation takes a host of an older Ingress."""
     if not _passes(subject, inventory):
         return ""
     found = []

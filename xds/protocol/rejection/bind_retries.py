@@ -1,6 +1,7 @@
-"""Listeners that a proxy could not bind, as its machine doesn't give the port: sent again from time to time.
+"""Listeners that a proxy could not bind, because its machine doesn't give the port: sent again from time to time.
 
-The port may be free by then, and no change in the source would tell. Other resources are never sent again.
+A port that becomes free changes nothing in the source, so only another attempt finds out. Other rejected resources are
+not sent again until they change.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +21,7 @@ class _Attempt:
 
     Attributes:
         version: The version of the listener.
-        reason: Envoy's.
+        reason: Envoy's reason.
         retry_at: The time of the next attempt, in seconds of the caller's clock.
     """
 
@@ -30,7 +31,7 @@ class _Attempt:
 
 
 class BindRetries:
-    """The listeners of one proxy that wait for their next attempt."""
+    """The listeners of a proxy that wait for the next attempt, by name."""
 
     __slots__ = ("_attempts",)
 
@@ -54,10 +55,10 @@ class BindRetries:
         return attempt.reason if attempt else ""
 
     def beside(self, last: Rejection | None, rejected: Collection[str]) -> Rejection | None:
-        """The last rejection with the reasons of the listeners that it lacks, as it may be newer.
+        """The last rejection, with the reasons of the listeners that wait and that a newer rejection doesn't name.
 
         Args:
-            last: None: there was none.
+            last: The last rejection; None: no rejection.
             rejected: Names of the resources that the proxy rejects now.
         """
         blamed = {name for name, _ in last.blamed} if last else set()
@@ -67,13 +68,13 @@ class BindRetries:
         return replace(last, message=f"{last.message.rstrip()}\n{lines}" if blamed.intersection(rejected) else lines)
 
     def failed(self, name: str, version: str, reason: str, now: float) -> bool:
-        """Note that an attempt failed. Returns whether the one before failed alike."""
+        """Record a failed attempt. Returns whether the previous attempt failed for the same reason."""
         before = self._attempts.get(name)
         self._attempts[name] = _Attempt(version, reason, now + BIND_RETRY_SECONDS)
         return before is not None and (before.version, before.reason) == (version, reason)
 
     def bound(self, name: str, version: str) -> bool:
-        """Note that the proxy accepted a version. Returns whether it waited for an attempt."""
+        """Record an accepted version. Returns whether the version waited for an attempt."""
         if name not in self._attempts or self._attempts[name].version != version:
             return False
         del self._attempts[name]
@@ -87,8 +88,10 @@ class BindRetries:
         self._attempts = {name: attempt for name, attempt in self._attempts.items() if covers(name)}
 
     def take_due(self, now: float) -> Mapping[str, str]:
-        """The versions to send now, by name: with one that is due, all that have waited for half of the time, so that
-        many of them cost few responses. Their next attempt is due if the proxy doesn't answer.
+        """Take the versions to send now, by name. Their next attempt is due even if the proxy doesn't answer.
+
+        Once a listener is due, listeners that have waited for half of the time go along, so that many busy ports cost
+        few responses.
         """
         if now < self.next_at:
             return {}

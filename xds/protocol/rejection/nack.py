@@ -81,7 +81,7 @@ def blamed_names(type_: ResourceType, message: str, sent: Set[str]) -> Set[str]:
 
 
 def listener_reasons(message: str, names: Set[str]) -> dict[str, str]:
-    """The reason of each listener that a message names: one message is for several listeners, each on its own line.
+    """The reason of each listener in a message. Envoy's message has a line for each rejected listener.
 
     A line that begins with none of the names belongs to the listener before.
     """
@@ -104,7 +104,7 @@ def unbound_names(message: str, blamed: Set[str]) -> Mapping[str, str]:
 
 
 def _name_at_start(line: str, names: Set[str]) -> str:
-    """The name before the first colon that ends a name: names may hold colons."""
+    """The name that a line begins with, before a colon; empty without a name. Names may have colons inside."""
     end = line.find(": ")
     while end != -1:
         if line[:end] in names:

@@ -13,9 +13,8 @@ class RejectedResource:
     Attributes:
         version: The rejected version; None: other proxies rejected the wanted version, so the proxy never got it. The
             proxy may have rejected an older one.
-        versions: All versions that the proxy rejected since the last change in the source: after the wanted one maybe
-            the last good one, or a RouteConfiguration with other virtual hosts inside. A version that the proxy could
-            not bind is none of them.
+        versions: All versions that the proxy rejected since the last change in the source, but for failures to bind:
+            the wanted version, and maybe the last good one, or a RouteConfiguration with other virtual hosts inside.
         base: The version that the proxy has instead; None: the proxy doesn't have the resource.
         differs_from_served: Whether `base` is not what the fleet serves now.
     """

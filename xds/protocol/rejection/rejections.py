@@ -55,8 +55,8 @@ class Rejections:
     def differ_from_served(self) -> bool:
         """Whether the proxy works with a version that the fleet doesn't serve.
 
-        A proxy works with no version of a listener that it can't bind and never had: or all that the source removes
-        would stay at the proxy as long as the port is in use.
+        A listener that a proxy can't bind and never had doesn't count. Otherwise the proxy would keep every resource
+        that the source removes, as long as the port is in use.
         """
         return bool(self.bisection.parts) or any(
             each.differs_from_served and (each.base is not None or name not in self.bind_retries)
@@ -104,8 +104,9 @@ class Rejections:
         in_flight: InFlight | None,
         now: float,
     ) -> bool:
-        """Send listeners again that could not be bound, if it is time: in the version that the fleet serves, or, for
-        the proxy's own answer, in one on trial. Returns whether there is one to send.
+        """Send listeners again that could not be bound, if it is time. Returns whether there is one to send.
+
+        Sends the version that the fleet serves, or offers a version on trial for the proxy's own answer.
         """
         answering = {resource.name for resource in in_flight.response.resources} if in_flight is not None else set()
         part: dict[str, Resource | None] = {}
@@ -268,7 +269,7 @@ class Rejections:
         *,
         is_unbound: bool,
     ) -> None:
-        """Don't send this version again, or not at once: the proxy still has its base."""
+        """Record a rejected version, which is not sent again, or not at once. The proxy still has its base."""
         name, version = resource.name, resource.version
         if self._full_set and base is not None and base.version == version:
             base = None  # a full set would repeat the base

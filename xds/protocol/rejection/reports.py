@@ -42,13 +42,13 @@ class RejectionReport:
 
     Attributes:
         message: Envoy's message, from the first NACK; for a listener, its part of the message.
-        proxies: Number of rejecting proxies at the time of the first report. Of a listener that they can't bind, at
-            the time of the last count.
+        proxies: Number of rejecting proxies, counted at the first report; for a port that they can't bind, counted
+            anew from time to time.
         builds: The builds of which a proxy rejects the resource.
         on_trial: Whether no proxy of these builds has accepted it yet.
         good: The version that the rest of the builds has meanwhile; None: no version.
-        of_proxies: Number of all proxies that are to have the listener, if the rejecting ones can't bind its port; 0:
-            something else is wrong.
+        of_proxies: Number of proxies that subscribe to the listener, if no proxy rejects it but for its port; 0 for
+            other rejections.
     """
 
     resource: Resource
@@ -81,7 +81,7 @@ class _Message:
     """Envoy's message on one version of a resource, from the first node that rejected the version.
 
     Attributes:
-        unbound: Whether nothing is known against the version but that the node could not bind its port.
+        unbound: Whether the version is a listener's, and rejected for its port alone.
     """
 
     version: str
@@ -138,7 +138,8 @@ class RejectionReports:
     def current(self, sessions: Collection[Session], now: float) -> list[RejectionReport]:
         """Report the resources rejected now.
 
-        Further proxies that reject the same version don't change a report; proxies that can't bind do, after a while.
+        Further proxies that reject the same version don't change a report, unless they can't bind a port: such
+        proxies are counted anew each RECOUNT_SECONDS.
         """
         rejecting: dict[ResourceKey, list[Session]] = {key: [] for key in self._messages}
         nodes = set()
@@ -149,7 +150,7 @@ class RejectionReports:
                     rejecting[key].append(session)
         self.nodes_beyond_limit &= nodes
         self._messages = {
-            key: self._of_the_rest(key, message, rejecting[key])
+            key: self._updated(key, message, rejecting[key])
             for key, message in self._messages.items()
             if self._applies(key, message, rejecting[key])
         }
@@ -169,12 +170,12 @@ class RejectionReports:
         untried = any(build.last_good.is_untried(type_, name) for build in self._fleet.builds)
         return wanted.version != message.version and untried
 
-    def _of_the_rest(self, key: ResourceKey, message: _Message, rejecting: Sequence[Session]) -> _Message:
-        """The message; once only proxies are left that can't bind the listener, Envoy's reason at one of them."""
+    def _updated(self, key: ResourceKey, message: _Message, rejecting: Sequence[Session]) -> _Message:
+        """The message, or a bind failure instead once each rejecting proxy only fails to bind the listener's port."""
         type_, name = key
         reasons = [session.unbound_reason(name) for session in rejecting]
-        is_over = type_ is ResourceType.LISTENER and reasons and all(reasons) and not self._trials(key)
-        return replace(message, text=reasons[0], unbound=True) if is_over and not message.unbound else message
+        is_unbound = type_ is ResourceType.LISTENER and reasons and all(reasons) and not self._trials(key)
+        return replace(message, text=reasons[0], unbound=True) if is_unbound and not message.unbound else message
 
     def _trials(self, key: ResourceKey) -> list[BuildFleet]:
         """The builds in which a resource is on trial."""

@@ -80,7 +80,7 @@ def port(value: ListedPort, rejections: Mapping[str, Sequence[ListenerRejection]
     name = str(value.port or "")
     rejecting = rejections.get(name, ()) if value.facts.listener else ()
     facts = value.facts
-    if rejecting:  # `rejection` tells
+    if rejecting:  # the field `rejection` has the message
         problems = (each for each in facts.problems if each.reason is not Reason.REJECTED_BY_PROXY)
         facts = replace(facts, problems=tuple(problems))
     claim, found = facts.claim, unit(claim_use(facts).unit)

@@ -21,7 +21,7 @@ Report: TypeAlias = Callable[[Reason, str, str], None]
 """Takes reason, message and remedy of a problem of a Service's annotation."""
 
 _MAX_UNKNOWN: Final = 100
-"""Of the reported names of a Service: thousands take long, and say no more."""
+"""Unknown annotations that are reported for a Service, at most: thousands take long, and help no more."""
 
 PASSIVE: Final = "passive"
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~/?&=%:@!$'()*+;-]*")
@@ -104,14 +104,14 @@ EXPOSE: Final = Annotation(
     Grammar("a list of PORT=tcp|udp:SERVICEPORT[:PROXY][:PROXY], with commas between", ANYTHING.parse),
     prefix=OWN_PREFIX,
 )
-"""Ports that the proxies open for the Service, of those that `--expose-ports` gives to its namespace."""
+"""Ports that the proxies open for the Service. The Service's namespace must have the ports by `--expose-ports`."""
 
-_LONGEST_IDLE: Final = timedelta(days=365)
+_MAX_IDLE_TIMEOUT: Final = timedelta(days=365)
 
 
 def _idle(text: str) -> timedelta:
     found = duration(text)
-    if not timedelta(seconds=1) <= found <= _LONGEST_IDLE:
+    if not timedelta(seconds=1) <= found <= _MAX_IDLE_TIMEOUT:
         raise InvalidValueError("a duration is below one second or above one year")
     return found
 
@@ -147,7 +147,7 @@ def service_settings(annotations: Mapping[str, str], report: Report) -> ServiceS
 
 
 def report_unknown(annotations: Mapping[str, str], report: Report) -> bool:
-    """Report the names that no annotation of a Service has, and return whether any name has our prefix."""
+    """Report unknown annotations with our prefix, and return whether any annotation has our prefix."""
     ours = sorted(name for name in annotations if name.startswith(OWN_PREFIX))
     for name in islice((name for name in ours if name not in _BY_NAME), _MAX_UNKNOWN):
         near = nearest(name.removeprefix(OWN_PREFIX), tuple(each.name for each in ANNOTATIONS))
@@ -157,7 +157,7 @@ def report_unknown(annotations: Mapping[str, str], report: Report) -> bool:
 
 
 def idle_timeout(annotations: Mapping[str, str], transport: Transport, report: Report) -> timedelta | None:
-    """Time without a byte or a datagram after which a connection or session ends; None: that of all ports."""
+    """Time without a byte or a datagram after which a connection or session ends; None: no valid annotation."""
     return _read(_IDLE_TIMEOUTS[transport], annotations, report)
 
 

@@ -35,8 +35,17 @@
 {{- end }}
 {{- end -}}
 
-{{/* What a NetworkPolicy opens for layer 4, in YAML: the ports of Envoy, and the ranges of controlPlane.exposePorts. */}}
+{{/* What a NetworkPolicy opens for layer 4, in YAML: the ports of Envoy, and the ranges of controlPlane.exposePorts without
+reserved ports, among which are those of metrics. */}}
 {{- define "xds-ingress.layer4Policy" -}}
+{{- $padded := list -}}
+{{- range include "xds-ingress.reservedPorts" . | splitList "," -}}
+{{- $padded = append $padded (printf "%05d" (atoi .)) -}}
+{{- end -}}
+{{- $reserved := list -}}
+{{- range sortAlpha $padded -}}
+{{- $reserved = append $reserved (atoi (trimPrefix "0" (trimPrefix "0" (trimPrefix "0" (trimPrefix "0" .))))) -}}
+{{- end -}}
 {{- $seen := dict -}}
 {{- range include "xds-ingress.layer4ServicePorts" . | fromJsonArray }}
 {{- $port := printf "%d/%s" (int .targetPort) .protocol }}
@@ -50,12 +59,27 @@
 {{- $ports := regexFind "^[0-9-]+" . | splitList "-" }}
 {{- $protocol := regexFind "/(tcp|udp)=" . | trimPrefix "/" | trimSuffix "=" | upper }}
 {{- range ternary (list $protocol) (list "TCP" "UDP") (ne $protocol "") }}
-- port: {{ first $ports | int }}
-  {{- if ne (first $ports) (last $ports) }}
-  endPort: {{ last $ports | int }}
-  {{- end }}
-  protocol: {{ . }}
+{{- $from := first $ports | int }}
+{{- $to := last $ports | int }}
+{{- range ternary $reserved list (eq . "TCP") }}
+{{- if and (ge . $from) (le . $to) }}
+{{- include "xds-ingress.policyRange" (dict "from" $from "to" (sub . 1) "protocol" "TCP") }}
+{{- $from = add1 . | int }}
 {{- end }}
+{{- end }}
+{{- include "xds-ingress.policyRange" (dict "from" $from "to" $to "protocol" .) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* A range of ports as an item of a NetworkPolicy; nothing for an empty one. Arguments: from, to, protocol. */}}
+{{- define "xds-ingress.policyRange" }}
+{{- if le (int .from) (int .to) }}
+- port: {{ .from }}
+  {{- if lt (int .from) (int .to) }}
+  endPort: {{ .to }}
+  {{- end }}
+  protocol: {{ .protocol }}
 {{- end }}
 {{- end -}}
 

@@ -11,8 +11,8 @@ from xds.translate.nginx.configmap.reader import ConfigReader
 from xds.translate.nginx.grammars import BOOLEAN, NATURAL
 
 _SECTION: Final = Section.TRAFFIC
-_MOST_ATTEMPTS: Final = 10
-"""Each takes up to 5 s, and the client waits for all."""
+_MAX_ATTEMPTS: Final = 10
+"""An attempt takes up to 5 s, and the client waits."""
 
 
 def _timeout(value: str) -> timedelta:
@@ -36,7 +36,7 @@ TRIES: Final = ConfigKey(
     NATURAL,
     "3",
     Verdict.APPROXIMATE,
-    f"at most {_MOST_ATTEMPTS}, also for 0; an attempt takes up to 5 s",
+    f"at most {_MAX_ATTEMPTS}, also for 0; an attempt takes up to 5 s",
 )
 
 KEYS: Final = (
@@ -59,9 +59,9 @@ KEYS: Final = (
 
 
 def stream_defaults(reader: ConfigReader) -> StreamDefaults:
-    """The treatment of connections and sessions whose Service says nothing else."""
+    """The treatment of connections and sessions where the annotations of the Service leave it open."""
     tries = reader.get(TRIES)
-    attempts = STREAM_DEFAULTS.connect_attempts if tries is None else min(tries or _MOST_ATTEMPTS, _MOST_ATTEMPTS)
+    attempts = STREAM_DEFAULTS.connect_attempts if tries is None else min(tries or _MAX_ATTEMPTS, _MAX_ATTEMPTS)
     return StreamDefaults(
         tcp_idle_timeout=reader.get(TIMEOUT) or STREAM_DEFAULTS.tcp_idle_timeout,
         connect_attempts=1 if reader.get(NEXT_UPSTREAM) is False else attempts,
