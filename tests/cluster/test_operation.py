@@ -63,11 +63,15 @@ async def until_published(cluster: Cluster, path: str, *wanted: str) -> None:
 
 
 async def until_reasons(replica: Replica, *reasons: str) -> list[Any]:
-    """Wait for exactly these problems of the API server and its namespaces, and return them."""
+    """Wait for exactly these problems of the API server, its namespaces and published Services, and return them.
+
+    Services of other tests may have problems of their own.
+    """
     async with asyncio.timeout(30):
         while True:
-            kinds = {"Watch", "APIServer", "Namespace", "Service"}
-            problems = [each for each in await replica.problems() if each.object.kind in kinds]
+            kinds, published = {"Watch", "APIServer", "Namespace"}, "PublishAddressUnknown"
+            found = await replica.problems()
+            problems = [each for each in found if each.object.kind in kinds or each.reason == published]
             if sorted(each.reason for each in problems) == sorted(reasons):
                 return problems
             await asyncio.sleep(0.05)

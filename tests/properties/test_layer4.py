@@ -27,7 +27,7 @@ from xds.translate.layer4.options import Layer4Options, PortRange
 from xds.translate.options import TranslateOptions
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-EDITS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EDITS = settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MANY = settings(max_examples=150, deadline=None)
 
 CONFIG_MAPS = {Transport.TCP: Key("ops", "tcp"), Transport.UDP: Key("ops", "udp")}
@@ -238,7 +238,7 @@ def test_step_by_step_equals_fresh(steps: list[Change]) -> None:
 
 
 @EDITS
-@given(st.lists(edits, min_size=6, max_size=14))
+@given(st.lists(edits, min_size=12, max_size=16))
 def test_each_edit_equals_fresh(steps: list[Change]) -> None:
     """After each edit, all is as if built anew; instead of an unreadable ConfigMap, from its last readable one."""
     stepwise = pipeline(translate=OPTIONS)
