@@ -10,23 +10,23 @@ from tests.bench.figures import Figure
 
 ROUNDS: Final = 7
 
-_SCRIPT: Final = "import time, {module}; print(time.process_time())"
+_SCRIPT: Final = "import time, {modules}; print(time.process_time())"
 
 
 async def measure() -> AsyncIterator[Figure]:
     """New processes of Python, with their start."""
-    yield Figure("xds serve, CPU", await import_cpu("xds.cli.serve"), "s", limit=1.1)
+    yield Figure("xds serve, CPU", await import_cpu("xds.cli.serve, xds.controlplane.app"), "s", limit=1.1)
     yield Figure("xds proxies, CPU", await import_cpu("xds.cli.proxies"), "s", limit=0.3)
     yield Figure("xds --version, CPU", await import_cpu("xds.cli.main"), "s", limit=0.3)
 
 
-async def import_cpu(module: str) -> float:
+async def import_cpu(modules: str) -> float:
     """Seconds of processor, in the median of ROUNDS."""
-    return statistics.median([await _once(module) for _ in range(ROUNDS)])
+    return statistics.median([await _once(modules) for _ in range(ROUNDS)])
 
 
-async def _once(module: str) -> float:
-    script = _SCRIPT.format(module=module)
+async def _once(modules: str) -> float:
+    script = _SCRIPT.format(modules=modules)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     return float(output)

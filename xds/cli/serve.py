@@ -13,7 +13,6 @@ from xds.cli.publish_options import lease, publish, publish_options
 from xds.cli.source_options import source, source_options
 from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
 from xds.cli.ui_options import page, ui_options
-from xds.controlplane.app import ServeError, run
 from xds.controlplane.settings import Settings
 from xds.kube.source import SourceError
 from xds.problems.problem import Key
@@ -125,6 +124,8 @@ def serve(
         log_format=log_format,
         flags=_flags(),
     )
+    from xds.controlplane.app import ServeError, run  # noqa: PLC0415 -- the import takes 1 s; wrong flags need none
+
     try:
         if isinstance(chosen, Path):
             check(chosen)  # before the first line of the log
