@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from tests.support.debug_server import ThreadedDebugServer, services, shop
 from xds.api.v1 import debug_pb2 as pb
-from xds.cli import authz, main, serve, snapshot
+from xds.cli import authz, main, snapshot
 from xds.cli.client import Client
 from xds.cli.main import BUG, run
+from xds.controlplane import app
 
 MANIFEST = """
 apiVersion: networking.k8s.io/v1
@@ -103,7 +104,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Threaded
         (tmp_path / folder / "a.yaml").write_text(content)
     (tmp_path / "file").write_bytes(b"\xff\xfe")
     monkeypatch.setattr(authz, "run", lambda _: None)
-    monkeypatch.setattr(serve, "run", lambda _: None)
+    monkeypatch.setattr(app, "run", lambda _: None)
     monkeypatch.setattr(Client, "watch", lambda *_: iter([pb.WatchSnapshotResponse()]))
     with ThreadedDebugServer() as server:
         server.do(*services("a"), shop("a"))
