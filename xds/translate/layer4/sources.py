@@ -1,6 +1,7 @@
 """The sources of claims: ConfigMaps with their last good content, and annotations of Services."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -124,7 +125,7 @@ def _may_hold(entry: Entry) -> bool:
 
 def _forbidden(entry: Entry, fault: Fault) -> Entry:
     """The entry with the fault that forbids its port, and with its port and Service for explanations."""
-    return Entry(entry.port, entry.service, entry.service_port, entry.decodes_proxy, entry.proxy_header, (fault,))
+    return replace(entry, faults=(fault,))
 
 
 def _reserved(port: PortKey | None, remedy: str) -> Fault:
