@@ -75,7 +75,7 @@ class PortsReport:
     entries: tuple[EntryVerdict, ...] | None
 
     def surprises(self) -> Iterator[tuple[EntryVerdict, PortRule, str]]:
-        """The surprises, each with its entry and its particulars."""
+        """The surprises, with entry and particulars."""
         for each in self.entries or ():
             for rule, text in port_surprises(each.entry):
                 yield each, rule, text

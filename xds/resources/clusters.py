@@ -91,7 +91,7 @@ def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
 
 
 def _dns_lookup_family(backend: Backend) -> ClusterDnsLookupFamily:
-    """Both families, for a connection that one of them refuses is tried at the other. A datagram has one try only."""
+    """IPv4 and IPv6: Envoy tries a refused TCP connection again at the other address. A datagram has one try only."""
     if not backend.external_name:
         return ClusterDnsLookupFamily.AUTO
     is_udp = backend.protocol is BackendProtocol.UDP

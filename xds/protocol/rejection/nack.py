@@ -121,8 +121,8 @@ def _is_cut(reason: str) -> bool:
 def printable(message: str, sent: Iterable[Resource]) -> str:
     """The message as logs and reports show it: shortened, and without secrets.
 
-    Envoy's validation error quotes the message that it rejects, private keys included: its /config_dump redacts them,
-    its errors don't. So each line of a value in the sent Secrets is replaced, as is a line cut by Envoy at the end. In
+    Envoy's validation error quotes the message that it rejects, private keys included: /config_dump redacts keys,
+    errors don't. So each line of a value in the sent Secrets is replaced, as is a line cut by Envoy at the end. In
     virtual hosts the users of routes with passwords are replaced, in their field and wherever else a line of them is.
     """
     text = _PRIVATE_KEY.sub("(private key)", message[:_SEARCHED_LIMIT])
