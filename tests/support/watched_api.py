@@ -171,13 +171,13 @@ class WatchedApi:
     def say(self, line: bytes | Object, kind: type[KubeObject] | None = None) -> None:
         """Send a line on the watches of the kind, or on every watch."""
         text = line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
-        for stream in self._of(kind):
+        for stream in self.watches(kind):
             stream.orders.append(text)
         self._changed.set()
 
     def end(self, kind: type[KubeObject] | None = None) -> None:
         """End the watches as at timeoutSeconds."""
-        for stream in self._of(kind):
+        for stream in self.watches(kind):
             stream.orders.append(None)
         self._changed.set()
 
@@ -191,12 +191,13 @@ class WatchedApi:
 
     def cut(self, kind: type[KubeObject] | None = None) -> None:
         """Reset the connections of the watches."""
-        for stream in self._of(kind):
+        for stream in self.watches(kind):
             request = stream.response._req
             if request is not None and request.transport is not None:
                 request.transport.abort()
 
-    def _of(self, kind: type[KubeObject] | None) -> list[Stream]:
+    def watches(self, kind: type[KubeObject] | None) -> list[Stream]:
+        """Return the open watches of the kind, or all of them."""
         return [each for each in self.streams if kind in (None, each.kind)]
 
     # Answers
