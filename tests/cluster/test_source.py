@@ -18,7 +18,8 @@ from kubernetes.aio.config import incluster_config
 
 from tests.support.cluster import Cluster
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
-from xds.kube.objects import KINDS, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.kinds import KINDS
+from xds.kube.objects import Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.wire import page_of
 from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Problem

@@ -21,7 +21,8 @@ from xds.controlplane.app import ControlPlane
 from xds.controlplane.pipeline import Pipeline, Progress
 from xds.controlplane.settings import Settings
 from xds.kube.change import Applied, Batch, Change, Listed
-from xds.kube.objects import KINDS, KubeObject
+from xds.kube.kinds import KINDS
+from xds.kube.objects import KubeObject
 from xds.problems.registry import ProblemDelta
 from xds.protocol.rejection.reports import RejectionReport
 from xds.resources.options import ProxyOptions

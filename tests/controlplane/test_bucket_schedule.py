@@ -10,7 +10,8 @@ from tests.support.route_table_annotations import annotated
 from xds.controlplane.bucket_schedule import CHANGES_TOGETHER_SECONDS, BucketSchedule
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
-from xds.kube.objects import KINDS, Ingress
+from xds.kube.kinds import KINDS
+from xds.kube.objects import Ingress
 from xds.kube.state import KubeState
 from xds.resources import names
 from xds.resources.filters.rate_limits import rates_of

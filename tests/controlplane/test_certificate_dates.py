@@ -15,7 +15,7 @@ from tests.support.objects import NOW, certificate, feed, ingress, path, rule, s
 from tests.support.waiting import until
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Listed
-from xds.kube.objects import KINDS
+from xds.kube.kinds import KINDS
 from xds.kube.state import KubeState
 from xds.resources.options import ProxyOptions
 from xds.translate.options import TranslateOptions

@@ -29,7 +29,8 @@ from tests.support.objects import (
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.delayed_deletions import LONGEST_GRACES
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, KubeObject, Secret, Service
+from xds.kube.kinds import KINDS
+from xds.kube.objects import EndpointSlice, Ingress, KubeObject, Secret, Service
 from xds.kube.state import KubeState
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType

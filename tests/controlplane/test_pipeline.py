@@ -17,7 +17,8 @@ from tests.support.objects import feed, ingress, key, path, pipeline, rule, serv
 from tests.support.route_table_annotations import annotated
 from xds.controlplane.pipeline import Pipeline, Progress
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed, Reported
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, KubeObject, Service
+from xds.kube.kinds import KINDS
+from xds.kube.objects import EndpointSlice, Ingress, KubeObject, Service
 from xds.kube.state import KubeState
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason

@@ -20,7 +20,8 @@ from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.revision_log import RevisionLog
 from xds.controlplane.worker import AT_ONCE_CHANGES, Logs, Worker
 from xds.kube.change import Applied, Batch, Listed
-from xds.kube.objects import KINDS, KubeObject
+from xds.kube.kinds import KINDS
+from xds.kube.objects import KubeObject
 from xds.kube.state import KubeState
 from xds.resources.options import ProxyOptions
 from xds.server.ads import AdsService

@@ -10,7 +10,8 @@ from tests.support.ads_client import CDS, EDS, LDS, RDS
 from tests.support.objects import certificate, ingress, ingress_class, path, rule, secret, service, slice_of, tls
 from tests.support.plane import Plane, cluster, site
 from xds.kube.change import Listed
-from xds.kube.objects import KINDS, KubeObject
+from xds.kube.kinds import KINDS
+from xds.kube.objects import KubeObject
 from xds.protocol.messages import Variant
 from xds.snapshot.resource import ResourceType
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
+from xds.kube.kinds import KINDS
 from xds.kube.objects import (
-    KINDS,
     MAX_CONFIG_MAP_BYTES,
     ConfigMap,
     EndpointSlice,

@@ -12,7 +12,8 @@ import pytest
 from xds.kube import objects, state
 from xds.kube.change import Applied, Listed
 from xds.kube.decode import decode, is_name
-from xds.kube.objects import KINDS, KINDS_BY_NAME, KubeObject, Part
+from xds.kube.kinds import KINDS, KINDS_BY_NAME
+from xds.kube.objects import KubeObject, Part
 from xds.kube.state import KubeState
 from xds.kube.wire import Found, Page, event_of, page_of
 from xds.problems.problem import Key, ObjectRef, Problem

@@ -22,16 +22,8 @@ from tests.support.objects import (
 )
 from xds.kube.change import Applied, Deleted, Listed, Reported
 from xds.kube.ingress_class import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, ClassOptions
-from xds.kube.objects import (
-    KINDS,
-    ConfigMap,
-    EndpointSlice,
-    Ingress,
-    IngressClass,
-    KubeObject,
-    Secret,
-    Service,
-)
+from xds.kube.kinds import KINDS
+from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.stale import NOTHING_STALE, Stale
 from xds.kube.state import DEFAULT_CLASSES, KubeState
 from xds.problems.problem import Key, ObjectRef, Problem

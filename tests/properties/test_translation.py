@@ -35,7 +35,8 @@ from xds.envoyapi.constraints import violations
 from xds.envoyapi.messages import RouteConfiguration
 from xds.kube.change import Applied, Change, Deleted, Listed
 from xds.kube.ingress_class import CLASS_ANNOTATION
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.kinds import KINDS
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.problems.problem import Key
 from xds.resources.inlining import inlined
 from xds.resources.options import ProxyOptions

@@ -16,7 +16,8 @@ from tests.support.objects import config_map, ingress, ingress_class, path, rule
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.ingress_class import ClassOptions
-from xds.kube.objects import KINDS, Ingress, IngressClass
+from xds.kube.kinds import KINDS
+from xds.kube.objects import Ingress, IngressClass
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
 from xds.reporting.reporter import Reporter, ReportingOptions, lease_name, process_identity

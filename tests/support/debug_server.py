@@ -13,7 +13,8 @@ from tests.support.objects import ingress, path, rule, service
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Deleted, Listed
-from xds.kube.objects import KINDS, Ingress, IngressTLS, KubeObject
+from xds.kube.kinds import KINDS
+from xds.kube.objects import Ingress, IngressTLS, KubeObject
 from xds.kube.state import KubeState
 from xds.protocol.messages import Node, Variant
 from xds.protocol.status import Status, TypeStatus, VersionStamp

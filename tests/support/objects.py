@@ -18,8 +18,8 @@ from cryptography.x509.oid import NameOID
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Listed
 from xds.kube.ingress_class import CONTROLLER, DEFAULT_CLASS_ANNOTATION
+from xds.kube.kinds import KINDS
 from xds.kube.objects import (
-    KINDS,
     ConfigMap,
     Endpoint,
     EndpointSlice,

@@ -15,7 +15,8 @@ from tests.support.authority import Issued
 from tests.support.objects import ingress, path, rule, service, slice_of
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
-from xds.kube.objects import KINDS, KubeObject
+from xds.kube.kinds import KINDS
+from xds.kube.objects import KubeObject
 from xds.kube.state import KubeState
 from xds.protocol.messages import Variant
 from xds.protocol.rejection.last_good import LastGood

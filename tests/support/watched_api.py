@@ -16,7 +16,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from xds.kube.objects import KINDS, ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.kinds import KINDS
+from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.problems.problem import Key
 
 Object = dict[str, Any]

@@ -14,7 +14,8 @@ from xds.cli.traffic_options import class_options, proxy_options, traffic_option
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Listed, Reported
 from xds.kube.ingress_class import class_name
-from xds.kube.objects import KINDS, Ingress, IngressClass
+from xds.kube.kinds import KINDS
+from xds.kube.objects import Ingress, IngressClass
 from xds.kube.source import SourceError
 from xds.kube.state import KubeState
 from xds.problems.text import shown

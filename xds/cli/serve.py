@@ -19,6 +19,7 @@ from xds.problems.problem import Key
 from xds.reporting.status import LoadBalancerAddress
 from xds.server.tls import TlsFiles
 from xds.sources.folder.source import check
+from xds.translate.options import TranslateOptions
 
 
 @click.command(
@@ -118,7 +119,7 @@ def serve(
         operators=frozenset(tls_operators),
         peers=peers,
         classes=class_options(traffic),
-        translate=replace(translate_options(traffic), published=publish_service),
+        translate=_translate(traffic, publish_address, publish_service, records=not isinstance(chosen, Path)),
         proxy=proxy_options(traffic),
         log_level=log_level,
         log_format=log_format,
@@ -132,6 +133,18 @@ def serve(
         run(settings)
     except (ServeError, SourceError) as error:
         raise Failed(str(error)) from None
+
+
+def _translate(
+    traffic: dict[str, Any], addresses: tuple[LoadBalancerAddress, ...], service: Key | None, *, records: bool
+) -> TranslateOptions:
+    """The choices with those of --publish-address and --publish-service."""
+    options = translate_options(traffic)
+    if options.gateway.target_ports and (service is None or not records):
+        raise click.UsageError("--gateway-services needs --kubeconfig or --in-cluster, and --publish-service")
+    shared = frozenset({each.ip for each in addresses if each.ip} | {options.gateway.listener_address})
+    gateway = replace(options.gateway, shared_addresses=shared, records=records)
+    return replace(options, published=service, gateway=gateway)
 
 
 def _flags() -> dict[str, str]:

@@ -6,6 +6,7 @@ import click
 from click.core import ParameterSource
 
 from xds.cli.access_log_field import AccessLogField
+from xds.cli.gateway_options import GATEWAY_OPTIONS, gateway_options
 from xds.cli.layer4_options import LAYER4_OPTIONS, layer4_options
 from xds.cli.names import ClassName, ControllerName, ObjectName, ServerName, UpgradeName
 from xds.cli.options import PORT, Address, Duration, F, IpAddress, Number, option
@@ -223,7 +224,7 @@ _OPTIONS = (
 
 def traffic_options(command: F) -> F:
     """Adds the flags, for `class_options`, `translate_options` and `proxy_options`."""
-    for decorate in reversed((*_OPTIONS, *LAYER4_OPTIONS)):
+    for decorate in reversed((*_OPTIONS, *LAYER4_OPTIONS, *GATEWAY_OPTIONS)):
         command = decorate(command)
     return command
 
@@ -255,6 +256,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         host_ownership=HostOwnership(flags["host_ownership"]),
         passes_tls=flags["enable_ssl_passthrough"],
         layer4=layer4_options(flags),
+        gateway=gateway_options(flags),
     )
 
 

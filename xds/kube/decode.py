@@ -14,7 +14,8 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from xds.kube.objects import KINDS_BY_NAME, TLS_KEYS, ConfigMap, KubeObject, Metadata, Secret, SecretData
+from xds.kube.kinds import KINDS_BY_NAME
+from xds.kube.objects import TLS_KEYS, ConfigMap, KubeObject, Metadata, Secret, SecretData
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason

@@ -3,12 +3,12 @@
 Fields are camelCase on the wire. Decoding checks types; further rules of the API server are checked where a field is
 used. Kubernetes also writes an absent list as null, so every list may be None.
 
-To add a kind, write its class here and put the class into `KINDS`: the decoders, the object tables, the watches and
-their paths read everything from the class. Nothing is served before every kind is listed, so each API server must be
-able to list the kind, unless its objects are watched one by one (`watched_alone`). `KubeState` needs a rule for the
-part of the traffic that a change makes stale. A kind that asks for routes also needs references (`references`), a class
-claim (`ingress_class`), the origin in a route's metadata (`xds.resources.routes`), statuses (`xds.reporting`) and facts
-(`xds.explain`).
+To add a kind, write its class here (kinds of the Gateway API: `gateway_objects`) and put the class into `kinds.KINDS`:
+the decoders, the object tables, the watches and their paths read everything from the class. Nothing is served before
+every kind is listed, so each API server must be able to list the kind, unless its objects are watched one by one
+(`watched_alone`) or a cluster may lack the kind (`optional`). `KubeState` needs a rule for the part of the traffic that
+a change makes stale. A kind that asks for routes also needs references (`references`), a class claim (`ingress_class`),
+the origin in a route's metadata (`xds.resources.routes`), statuses (`xds.reporting`) and facts (`xds.explain`).
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/
 """
@@ -45,6 +45,7 @@ class KubeObject(Part, frozen=True):
         name_is_label: Whether names are DNS labels, as Service names are; names of other kinds are DNS subdomains.
         watched_alone: Whether each object has a watch of its own while an Ingress or a flag names the object. Such a
             kind is never listed as a whole, so that rights to single objects suffice.
+        optional: Whether a cluster may lack the kind, or the rights to it, which is no fault of the source.
     """
 
     kind: ClassVar[str]
@@ -53,6 +54,7 @@ class KubeObject(Part, frozen=True):
     namespaced: ClassVar[bool] = True
     name_is_label: ClassVar[bool] = False
     watched_alone: ClassVar[bool] = False
+    optional: ClassVar[bool] = False
 
     metadata: Metadata
 
@@ -305,9 +307,3 @@ class ConfigMap(KubeObject, frozen=True):
         if sum(len(key) + len(value) for key, value in content.items()) > MAX_CONFIG_MAP_BYTES:
             return cls(kept, None, f"it holds more than {MAX_CONFIG_MAP_BYTES // 1024} KiB")
         return cls(kept, content)
-
-
-KINDS: Final[tuple[type[KubeObject], ...]] = (IngressClass, Ingress, Service, EndpointSlice, Secret, ConfigMap)
-"""Each kind that sources read."""
-
-KINDS_BY_NAME: Final = {kind.kind: kind for kind in KINDS}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.problems.problem import Key
+from xds.problems.problem import Key, ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Stale:
         reported: Whether the source's own problems changed.
         config_maps: Of those that flags name.
         services: Each Service that changed, used by an Ingress or not.
+        gateway: Objects of the Gateway API that changed; while a GatewayClass exists, Services, Secrets and ConfigMaps
+            too.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -30,6 +32,21 @@ class Stale:
     reported: bool = False
     config_maps: frozenset[Key] = frozenset()
     services: frozenset[Key] = frozenset()
+    gateway: frozenset[ObjectRef] = frozenset()
+
+    @property
+    def asks_routing(self) -> bool:
+        """Whether more than endpoints and reports is stale."""
+        parts = (
+            self.hosts,
+            self.ingresses,
+            self.default_backend,
+            self.tls,
+            self.config_maps,
+            self.services,
+            self.gateway,
+        )
+        return any(parts)
 
     @classmethod
     def union(cls, stales: Iterable["Stale"]) -> "Stale":
@@ -45,6 +62,7 @@ class Stale:
             reported=any(stale.reported for stale in stales),
             config_maps=frozenset[Key]().union(*(stale.config_maps for stale in stales)),
             services=frozenset[Key]().union(*(stale.services for stale in stales)),
+            gateway=frozenset[ObjectRef]().union(*(stale.gateway for stale in stales)),
         )
 
 

@@ -6,19 +6,10 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar, cast
 
 from xds.kube.change import Applied, Change, Deleted, Listed, Reported
+from xds.kube.gateway_objects import GATEWAY_KINDS, GatewayClass
 from xds.kube.ingress_class import ClassClaim, ClassOptions, IngressClasses
-from xds.kube.objects import (
-    KINDS,
-    KINDS_BY_NAME,
-    ConfigMap,
-    EndpointSlice,
-    Ingress,
-    IngressClass,
-    IngressRule,
-    KubeObject,
-    Secret,
-    Service,
-)
+from xds.kube.kinds import KINDS, KINDS_BY_NAME
+from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, IngressRule, KubeObject, Secret, Service
 from xds.kube.references import (
     ASKED_HOST,
     AnnotatedObjects,
@@ -194,6 +185,10 @@ class KubeState:
         """Every Ingress, ours or not: a view, not a copy."""
         return cast("Mapping[Key, Ingress]", self._objects[Ingress])
 
+    def all_of(self, kind: type[_T]) -> Mapping[Key, _T]:
+        """Return every object of a kind: a view, not a copy."""
+        return cast("Mapping[Key, _T]", self._objects[kind])
+
     def service_of_slice(self, key: Key) -> Key | None:
         """Return the Service of an EndpointSlice; None for an unknown slice, and for a slice without Service."""
         found = self._get(EndpointSlice, key)
@@ -278,7 +273,12 @@ class KubeState:
             objects[key] = new
         if kind is IngressClass:
             return self._class_changed(key, deleted=new is None)
-        return (self._stale(kind, key, old, new),)
+        if kind in GATEWAY_KINDS:
+            return (Stale(gateway=frozenset((ObjectRef(kind.kind, *key),))),)
+        stale = self._stale(kind, key, old, new)
+        if kind in (Service, Secret, ConfigMap) and self._objects[GatewayClass]:
+            stale = Stale.union((stale, Stale(gateway=frozenset((ObjectRef(kind.kind, *key),)))))
+        return (stale,)
 
     def _stale(self, kind: type[KubeObject], key: Key, old: KubeObject | None, new: KubeObject | None) -> Stale:
         if kind is Ingress:

@@ -16,7 +16,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import Any, Final
 
-from xds.kube.objects import KINDS_BY_NAME
+from xds.kube.kinds import KINDS_BY_NAME
 from xds.problems.problem import ObjectRef, Problem
 
 REPORTING_CONTROLLER: Final = "xds-ingress.dev/controller"

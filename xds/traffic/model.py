@@ -1,12 +1,13 @@
 """The model as a whole: as later stages read the model, and the difference between two states."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from xds.problems.problem import Key
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.bound import BoundListener, ListenerKey, TableKey
 from xds.traffic.endpoints import Locality
 from xds.traffic.layer4 import PortKey, PortListener
 from xds.traffic.listeners import ListenerPolicy
@@ -46,6 +47,14 @@ class TrafficModel(Traffic, Protocol):
         """The ports of layer 4."""
 
     @property
+    def bound(self) -> Mapping[ListenerKey, BoundListener]:
+        """The bound listeners."""
+
+    @property
+    def tables(self) -> Mapping[TableKey, Mapping[str, VirtualHost]]:
+        """The route tables of bound listeners, by domain: a name, a wildcard for any number of labels, or `*`."""
+
+    @property
     def rates(self) -> frozenset[Rate]:
         """The rates of limits that routes use."""
 
@@ -66,6 +75,8 @@ class TrafficChange:
         endpoints: Backends whose endpoints may have changed.
         listeners: Whether the policy of all listeners changed.
         ports: Ports of layer 4 that changed, appeared or are gone.
+        bound: Bound listeners that changed, appeared or are gone.
+        tables: Domains of route tables of bound listeners that changed, appeared or are gone.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -77,3 +88,5 @@ class TrafficChange:
     listeners: bool = False
     credentials: frozenset[CredentialKey] = frozenset()
     ports: frozenset[PortKey] = frozenset()
+    bound: frozenset[ListenerKey] = frozenset()
+    tables: Mapping[TableKey, frozenset[str]] = field(default_factory=dict)

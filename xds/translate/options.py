@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from xds.kube.references import AnnotatedObjects, ConfigAsked, ConfigReferences
 from xds.problems.problem import Key
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
+from xds.translate.gateway.options import NO_GATEWAYS, GatewayOptions
 from xds.translate.layer4.options import NO_LAYER4, Layer4Options
 from xds.translate.nginx.annotated_objects import annotated_objects, asked_by_config
 from xds.translate.nginx.configmap.named_headers import named_config_maps
@@ -31,6 +32,7 @@ class TranslateOptions:
         host_ownership: The namespaces whose Ingresses count for a host.
         passes_tls: Whether Ingresses may ask for TLS passthrough.
         layer4: Ports beside those of HTTP.
+        gateway: The Gateway API.
     """
 
     allow_external_name: bool = False
@@ -47,6 +49,7 @@ class TranslateOptions:
     host_ownership: HostOwnership = HostOwnership.SHARED
     passes_tls: bool = False
     layer4: Layer4Options = NO_LAYER4
+    gateway: GatewayOptions = NO_GATEWAYS
 
     @property
     def config_maps(self) -> frozenset[Key]:

@@ -12,6 +12,7 @@ from xds.problems.registry import ProblemRegistry
 from xds.steps import Steps
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.bound import BoundListener, ListenerKey, TableKey
 from xds.traffic.endpoints import Locality
 from xds.traffic.hosts import NO_HOST, is_wildcard
 from xds.traffic.layer4 import PortKey, PortListener
@@ -28,6 +29,7 @@ from xds.translate.credentials import CredentialUse
 from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
+from xds.translate.gateway.api import GatewayApi
 from xds.translate.hosts import authorized, translate_host
 from xds.translate.layer4.ports import Layer4Ports
 from xds.translate.nginx.canary import Canary
@@ -114,6 +116,9 @@ class Translator:
         self._layer4 = Layer4Ports(
             state, options.layer4, self._use, problems.report, allow_external_name=options.allow_external_name
         )
+        self._gateway = GatewayApi(
+            state, options.gateway, self._use, problems.report, allow_external_name=options.allow_external_name
+        )
         self._updates = 0
         self._is_updating = False
         self._touched = TouchedTraffic()
@@ -138,7 +143,9 @@ class Translator:
     @property
     def certificates(self) -> Mapping[Key, Certificate]:
         """The certificates in use, by Secret."""
-        return self._certificates
+        return (
+            {**self._gateway.certificates, **self._certificates} if self._gateway.certificates else self._certificates
+        )
 
     @property
     def listeners(self) -> ListenerPolicy:
@@ -176,6 +183,19 @@ class Translator:
     def layer4(self) -> Layer4Ports:
         """The ports of layer 4 with all their claims, for explanations."""
         return self._layer4
+
+    @property
+    def bound(self) -> Mapping[ListenerKey, BoundListener]:
+        return self._gateway.listeners
+
+    @property
+    def tables(self) -> Mapping[TableKey, Mapping[str, VirtualHost]]:
+        return self._gateway.tables
+
+    @property
+    def gateway(self) -> GatewayApi:
+        """The Gateway API with all statuses, for reports and explanations."""
+        return self._gateway
 
     @property
     def rates(self) -> frozenset[Rate]:
@@ -267,7 +287,7 @@ class Translator:
         listeners = False
         if stale.config_maps or self._config_due:
             stale, listeners = self._read_config(stale)
-        if stale.hosts or stale.ingresses or stale.default_backend or stale.tls or stale.services or stale.config_maps:
+        if stale.asks_routing:
             change = yield from self._update_routing(stale, now)
         else:
             change = TrafficChange(endpoints=(yield from self._used(stale.endpoints)))
@@ -316,6 +336,7 @@ class Translator:
         if tls_is_stale or not self._checked.names.isdisjoint(stale.hosts):
             self._use_authorities(now)
         ports = yield from self._layer4.update(stale)
+        gateway = yield from self._gateway.update(stale, now)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._problems.report(("endpoints", backend), ())
@@ -334,11 +355,13 @@ class Translator:
             frozenset(hosts),
             default,
             tls,
-            certificates,
+            certificates or gateway.certificates,
             backends,
             used | backends,
             credentials=credentials,
             ports=ports,
+            bound=gateway.listeners,
+            tables=gateway.tables,
         )
 
     def _translate_ingress(self, key: Key) -> None:

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from tests.support.watched_api import WatchedApi, number, refuse
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
-from xds.kube.objects import KINDS, ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.kinds import KINDS
+from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.references import AnnotatedObjects
 from xds.kube.source import SourceError
 from xds.kubeapi import backoff

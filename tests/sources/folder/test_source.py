@@ -19,7 +19,7 @@ import pytest
 from tests.support.followed import Follow, Follower, refuse, save, service
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.kube.change import Applied, Deleted, Listed, Reported
-from xds.kube.objects import KINDS
+from xds.kube.kinds import KINDS
 from xds.kube.source import SourceError
 from xds.sources.folder import source as source_module
 from xds.sources.folder import tree as tree_module

@@ -10,17 +10,8 @@ from xds.cli.migration.input import Input
 from xds.cli.migration.stand_ins import StandIns, stand_ins
 from xds.kube.change import Applied, Change, Listed
 from xds.kube.ingress_class import CLASS_ANNOTATION, ClassOptions
-from xds.kube.objects import (
-    KINDS,
-    ConfigMap,
-    Ingress,
-    IngressClass,
-    IngressClassSpec,
-    KubeObject,
-    Metadata,
-    Secret,
-    Service,
-)
+from xds.kube.kinds import KINDS
+from xds.kube.objects import ConfigMap, Ingress, IngressClass, IngressClassSpec, KubeObject, Metadata, Secret, Service
 from xds.kube.stale import Stale
 from xds.kube.state import KubeState
 from xds.migrate.command_line import MAX_REGEX_SIZE, command_line

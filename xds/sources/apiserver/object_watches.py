@@ -16,7 +16,8 @@ import structlog
 from msgspec.structs import replace
 
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import KINDS_BY_NAME, ConfigMap, Ingress, Metadata
+from xds.kube.kinds import KINDS_BY_NAME
+from xds.kube.objects import ConfigMap, Ingress, Metadata
 from xds.kube.references import AnnotatedObjects, ConfigReferences, followed_objects, no_config_references
 from xds.kubeapi.client import ApiClient, ErrorStatus
 from xds.problems.problem import Key, ObjectRef, Problem

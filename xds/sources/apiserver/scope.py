@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.kube.objects import KINDS, KubeObject, Secret
+from xds.kube.kinds import KINDS
+from xds.kube.objects import KubeObject, Secret
 from xds.problems.problem import Key
 
 SECRETS_SELECTOR: Final = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
@@ -75,7 +76,7 @@ def scopes(namespaces: Iterable[str], default_tls_secret: Key | None) -> list[Sc
         default_tls_secret: Is watched alone if it is outside the namespaces.
     """
     wanted = sorted(set(namespaces)) or [""]
-    kinds = [kind for kind in KINDS if not kind.watched_alone]
+    kinds = [kind for kind in KINDS if not (kind.watched_alone or kind.optional)]
     found = [Scope(kind) for kind in kinds if not kind.namespaced]
     for namespace in wanted:
         found += (Scope(kind, namespace, _SELECTORS.get(kind, "")) for kind in kinds if kind.namespaced)

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from xds.kube.change import Batch, Change, Listed, Reported
+from xds.kube.kinds import KINDS
 from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Secret
 from xds.kube.references import (
     AnnotatedObjects,
@@ -193,6 +194,8 @@ class _JoinedWatches:
 
     async def run(self) -> None:
         """Run all watches until cancelled."""
+        absent = [Listed(kind) for kind in KINDS if kind.optional]
+        self.inbox.put(absent, asyncio.get_running_loop().time())
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._objects.run())  # before the watches that name objects

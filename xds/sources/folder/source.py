@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from xds.kube.change import Applied, Batch, Change, Listed, Reported
-from xds.kube.objects import KINDS
+from xds.kube.kinds import KINDS
 from xds.kube.source import SourceError
 from xds.sources.folder.tree import Tree
 from xds.sources.folder.watcher import FolderWatcher

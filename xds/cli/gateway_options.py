@@ -1,0 +1,75 @@
+"""The flags of the Gateway API."""
+
+from ipaddress import ip_address
+from typing import Any, Final
+
+import click
+
+from xds.cli.options import option
+from xds.translate.gateway.options import GatewayOptions, TargetPorts
+from xds.translate.layer4.entries import MAX_PORT, port_number
+
+
+class IpAddress(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
+    """An IP address."""
+
+    name = "ADDRESS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(ip_address(str(value)))
+        except ValueError:
+            self.fail(f"{value!r} is no IP address", param, ctx)
+
+
+class PortNumbers(click.ParamType):  # type: ignore[type-arg]
+    """`20000-20999`."""
+
+    name = "FIRST-LAST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TargetPorts:
+        if isinstance(value, TargetPorts):
+            return value
+        first, _, last = str(value).partition("-")
+        lowest, highest = port_number(first), port_number(last)
+        if lowest is None or highest is None or lowest > highest:
+            self.fail(f"{value!r} is no range of ports from 1 to {MAX_PORT}, such as 20000-20999", param, ctx)
+        return TargetPorts(lowest, highest)
+
+
+GATEWAY_OPTIONS: Final = (
+    option(
+        "--gateway-class",
+        metavar="NAME",
+        default="",
+        help="Serve Gateways of this GatewayClass alone. Default: of each with the controllerName "
+        "xds-ingress.dev/gateway-controller.",
+    ),
+    option(
+        "--gateway-address",
+        type=IpAddress(),
+        multiple=True,
+        help="An IP address for Gateways, which proxies bind: each Gateway takes one. Not behind a Service of "
+        "kube-proxy, which rewrites the destination. Repeatable.",
+    ),
+    option(
+        "--gateway-services",
+        type=PortNumbers(),
+        help="Keep a Service for each Gateway, in the namespace and with the selector of --publish-service, whose "
+        "target ports are of this range, such as 20000-20999.",
+    ),
+)
+
+
+def gateway_options(flags: dict[str, Any]) -> GatewayOptions:
+    """The choices of the flags."""
+    if flags["gateway_address"] and flags["gateway_services"]:
+        raise click.UsageError("--gateway-address and --gateway-services can't both give Gateways their addresses")
+    return GatewayOptions(
+        gateway_class=flags["gateway_class"],
+        addresses=tuple(dict.fromkeys(flags["gateway_address"])),
+        target_ports=flags["gateway_services"],
+        listener_address=flags["listener_address"],
+        http_ports=(flags["http_port"], flags["public_http_port"]),
+        https_ports=(flags["https_port"], flags["public_https_port"]),
+    )

@@ -1,0 +1,45 @@
+"""The operator's choices for the Gateway API."""
+
+from dataclasses import dataclass
+from typing import Final
+
+CONTROLLER: Final = "xds-ingress.dev/gateway-controller"
+"""The `spec.controllerName` of GatewayClasses of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPorts:
+    """The ports that proxies bind for Gateways with a Service each."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
+    """The operator's choices for the Gateway API.
+
+    Attributes:
+        gateway_class: The only GatewayClass that is ours; empty: all with our controller name.
+        addresses: The pool: IP addresses in canonical form. Each Gateway without `spec.addresses` takes one.
+        target_ports: Of `--gateway-services`; None: there is no Service for a Gateway.
+        listener_address: The address that the listeners of Ingress bind.
+        http_ports: The port of plain HTTP that proxies bind for Ingress, and the port as clients see it.
+        https_ports: Likewise for HTTPS.
+        shared_addresses: Addresses under which clients reach the listeners of Ingress, and the address that they bind
+            unless that stands for all. A Gateway with such an address shares the virtual hosts of Ingress on the two
+            ports.
+        records: Whether addresses are recorded in the status of Gateways: not where the source can't be written.
+    """
+
+    gateway_class: str = ""
+    addresses: tuple[str, ...] = ()
+    target_ports: TargetPorts | None = None
+    listener_address: str = "0.0.0.0"  # noqa: S104 - as listeners bind
+    http_ports: tuple[int, int] = (8080, 80)
+    https_ports: tuple[int, int] = (8443, 443)
+    shared_addresses: frozenset[str] = frozenset()
+    records: bool = False
+
+
+NO_GATEWAYS: Final = GatewayOptions()
