@@ -1,7 +1,7 @@
 """The suite as a program, its backend, and the CustomResourceDefinitions of the same version.
 
-`gateway-suite/go.mod` pins the version. `python -m tests.conformance.binaries` builds once for all checkouts, into the user's
-cache. A test never builds: without the programs the test is skipped, with a reason that has the command.
+`gateway-suite/go.mod` pins the version. `python -m tests.conformance.binaries` builds once for all checkouts, into the
+user's cache. A test never builds: without the programs the test is skipped, with a reason that has the command.
 """
 
 import json

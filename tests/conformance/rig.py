@@ -26,6 +26,8 @@ ADDRESSES: Final = tuple(f"198.51.100.{host}" for host in range(101, 161))
 USABLE_ADDRESS: Final = "198.51.100.150"
 UNUSABLE_ADDRESS: Final = "203.0.113.1"
 
+_CLAIM_SECONDS: Final = 20
+
 _XDS: Final = "127.0.0.1:18000"
 _ADMIN: Final = "127.0.0.1:18001"
 
@@ -47,6 +49,7 @@ async def rig(state: Path, *, envoys: int = 1) -> AsyncIterator[Cluster]:
         for number in range(envoys):
             envoy = running_envoy(_XDS, state, node=f"envoy-{number + 1}")
             await (await stack.enter_async_context(envoy)).until_ready()
+        await _accepted(running)
         yield running
 
 
@@ -77,6 +80,17 @@ async def _ready() -> bool:
             return answer.status == 200
     except aiohttp.ClientError:
         return False
+
+
+async def _accepted(running: Cluster) -> None:
+    """Wait for the features that the product claims: the suite asks for them once, at its start."""
+
+    def claims(gateway_class: Any) -> bool:
+        return bool(gateway_class.get("status", {}).get("supportedFeatures"))
+
+    with contextlib.suppress(TimeoutError):  # the suite says so itself
+        async with asyncio.timeout(_CLAIM_SECONDS):
+            await running.until(f"/apis/gateway.networking.k8s.io/v1/gatewayclasses/{GATEWAY_CLASS}", claims)
 
 
 async def run_suite(running: Cluster, state: Path, *flags: str) -> int:
