@@ -46,7 +46,8 @@ from xds.translate.routes import (
     service_route,
     translate_ingress,
 )
-from xds.translate.tls import CertificateStore, TlsTranslation
+from xds.translate.served_certificates import CertificateStore
+from xds.translate.tls import TlsTranslation
 
 
 @dataclass(slots=True)
