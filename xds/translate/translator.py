@@ -351,7 +351,7 @@ class Translator:
         credentials = self._credentials.take_changes()
         self._context.password_files.keep(self._state.secret)
         if credentials:
-            self._context.credential_store.keep({key.secret for key in self._credentials.current})
+            self._context.credential_store.keep({each for key in self._credentials.current for each in key.holders})
         return TrafficChange(
             frozenset(hosts),
             default,
