@@ -44,11 +44,8 @@ async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
     if reason := missing() or binaries.missing():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("conformance")
-    flags = {
-        "conformance-profiles": ",".join(PROFILES),
-        "report-output": str(folder / "report.yaml"),
-        **_IMPLEMENTATION,
-    }
+    report_file = folder / "report.yaml"
+    flags = {"conformance-profiles": ",".join(PROFILES), "report-output": str(report_file), **_IMPLEMENTATION}
     async with rig(folder) as cluster:
         await run_suite(cluster, folder, *(f"--{name}={value}" for name, value in flags.items()))
     report = yaml.safe_load(report_file.read_text(encoding="utf-8"))
