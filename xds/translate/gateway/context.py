@@ -8,6 +8,7 @@ from xds.problems.problem import Key
 from xds.translate.credentials import CredentialStore
 from xds.translate.gateway.grants import Grants
 from xds.translate.gateway.options import GatewayOptions
+from xds.translate.gateway.policy_targets import PolicyTargets
 from xds.translate.served_certificates import CertificateStore
 
 
@@ -19,6 +20,7 @@ class GatewayContext:
         allow_external_name: Whether Services of type ExternalName can be used.
         certificates: Judges the Secrets that listeners name.
         credentials: Judges the ConfigMaps with authorities, and the Secrets with certificates for backends.
+        policies: The BackendTLSPolicies of each Service; `follow` keeps them in step.
     """
 
     state: KubeState
@@ -27,6 +29,7 @@ class GatewayContext:
     allow_external_name: bool = False
     certificates: CertificateStore = field(default_factory=CertificateStore, compare=False)
     credentials: CredentialStore = field(default_factory=CredentialStore, compare=False)
+    policies: PolicyTargets = field(default_factory=PolicyTargets, compare=False)
 
     def keep(self, used: Set[Key]) -> None:
         """Forget the content of all other Secrets and ConfigMaps: nothing announces that one is no longer watched."""
