@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.gateway.grants import Grants
 from xds.translate.gateway.options import GatewayOptions
 
@@ -14,12 +15,14 @@ class GatewayContext:
 
     Attributes:
         allow_external_name: Whether Services of type ExternalName can be used.
+        max_regex_size: The size of a compiled expression above which proxies reject the expression.
     """
 
     state: KubeState
     options: GatewayOptions
     grants: Grants
     allow_external_name: bool = False
+    max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
 
 
 @dataclass(frozen=True, slots=True)
