@@ -258,6 +258,12 @@ class Reason(StrEnum):
         "The kernel doesn't report changes of the manifests (inotify); all files are compared every 10 s instead.",
         "Raise `sysctl fs.inotify.max_user_instances` and `fs.inotify.max_user_watches`; it is tried again.",
     )
+    GATEWAY_REFUSED = (
+        "GatewayRefused",
+        Level.ERROR,
+        "A GatewayClass, Gateway or ListenerSet can't be served as written; its conditions tell the rest.",
+        "Correct the field that the problem names, or free or add an address with --gateway-address.",
+    )
     HOST_OF_OTHER_NAMESPACE = (
         "HostOfOtherNamespace",
         Level.ERROR,
@@ -317,6 +323,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "A port of an EndpointSlice has no number or one out of range; its endpoints are left out.",
         "Correct the EndpointSlice, or the controller that writes the slice; all other endpoints are served.",
+    )
+    LISTENER_REFUSED = (
+        "ListenerRefused",
+        Level.ERROR,
+        "A listener of a Gateway or ListenerSet isn't served, or not with every kind of route that it allows.",
+        "Correct the listener, or remove the other one that has its port and hostname.",
     )
     MALFORMED_FILE = (
         "MalformedFile",
@@ -402,6 +414,12 @@ class Reason(StrEnum):
         "A path is written as a glob or a regular expression, and is compared literally: an Ingress has no patterns.",
         "Write each path literally, with pathType Prefix (also everything below) or Exact.",
     )
+    POLICY_REFUSED = (
+        "PolicyRefused",
+        Level.ERROR,
+        "A BackendTLSPolicy can't be followed; requests to its Services answer 500 rather than go without TLS.",
+        "Correct the policy, or remove it to have the Services spoken to without TLS.",
+    )
     PORT_CONFIG_MAP_NOT_FOUND = (
         "PortConfigMapNotFound",
         Level.ERROR,
@@ -462,6 +480,12 @@ class Reason(StrEnum):
         "The Service of --publish-service doesn't exist or has no address; statuses keep the last known addresses.",
         "Create the Service, give it an address, or name another one with --publish-service or --publish-address.",
     )
+    REFERENCE_UNRESOLVED = (
+        "ReferenceUnresolved",
+        Level.ERROR,
+        "An object of the Gateway API names an object that doesn't exist, can't be used, or isn't granted.",
+        "Create or correct the object, or have its namespace grant the reference by a ReferenceGrant.",
+    )
     REJECTED_BY_PROXY = (
         "RejectedByProxy",
         Level.ERROR,
@@ -473,6 +497,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "Backends of kind resource are not supported; the path is left out.",
         "Set backend.service, and put a Service in front of the resource.",
+    )
+    ROUTE_REFUSED = (
+        "RouteRefused",
+        Level.ERROR,
+        "A parent doesn't accept a route, or a part of the route is left out.",
+        "Correct parentRefs, hostnames or rules of the route, or have the listener allow the route.",
     )
     SECRET_INVALID = (
         "SecretInvalid",

@@ -14,6 +14,7 @@ from xds.resources.clusters import cluster
 from xds.resources.domains import Domains
 from xds.resources.endpoints import cluster_load_assignment, encoded
 from xds.resources.filters.rate_limits import rate_limit_buckets
+from xds.resources.gateway.builder import BoundListenersBuilder
 from xds.resources.layer4.ports import port_listener
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
@@ -53,6 +54,7 @@ class Builder:
         self._domains = Domains(traffic, redirect_https=options.redirect_https)
         self._validator = Validator(report)
         self._routes: dict[str, RouteConfigurationBuilder] = {}
+        self._bound = BoundListenersBuilder(traffic, self._validator, self._built, self._removed)
         self._certificates: dict[Key, Certificate] = {}
         self._rates: frozenset[Rate] | None = None
 
@@ -91,7 +93,7 @@ class Builder:
             built |= self._listener(names.HTTP, http_listener(self._options))
         if change.hosts or change.default or change.tls or change.listeners or not self._routes:
             built |= yield from self._route_configurations(change)
-        return built
+        return built | (yield from self._bound.build(change, self._options))
 
     def endpoints(self, key: BackendKey, backend: Backend | None) -> BuiltResources:
         """The ClusterLoadAssignment of a backend, or its removal for None and for one without EndpointSlices."""

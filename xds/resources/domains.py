@@ -40,6 +40,7 @@ class Domain:
         outside: Answers to hosts with several labels in place of the wildcard.
         default: Answers paths that a virtual host leaves open. None: 404.
         has_tls: Whether a TLS entry covers the hosts inside, on the plain listener and where an answer depends on it.
+        is_bound: Whether the domain is one of a bound listener: a wildcard stands for any number of labels.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Domain:
     outside: Answers
     default: Route | None
     has_tls: bool = False
+    is_bound: bool = False
 
 
 class Domains:

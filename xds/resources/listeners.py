@@ -6,6 +6,7 @@ from typing import Final
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
+    Address,
     CommonTlsContext,
     DownstreamTlsContext,
     FilterChain,
@@ -73,13 +74,19 @@ _VERSIONS: Final[dict[str, TlsParametersTlsProtocol]] = {
 
 
 def http_listener(options: ProxyOptions) -> Listener:
+    address = socket_address(options.listener_address, options.http_port)
+    return plain_listener(options, names.HTTP, address, names.HTTP_ROUTES)
+
+
+def plain_listener(options: ProxyOptions, name: str, address: Address, routes: str) -> Listener:
+    """A listener of plain HTTP, with the route configuration named `routes`."""
     return Listener(
-        name=names.HTTP,
-        address=socket_address(options.listener_address, options.http_port),
+        name=name,
+        address=address,
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
-        listener_filters=list(_proxy_protocol(options)),
+        listener_filters=list(proxy_protocol(options)),
         listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
-        filter_chains=[FilterChain(name=names.HTTP, filters=[connection_manager(options, names.HTTP_ROUTES)])],
+        filter_chains=[FilterChain(name=names.HTTP, filters=[connection_manager(options, routes)])],
     )
 
 
@@ -93,7 +100,7 @@ def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
         address=socket_address(options.listener_address, options.https_port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         tcp_keepalive=tcp_keepalive() if options.passes_tls else None,
-        listener_filters=[*_proxy_protocol(options), inspector],
+        listener_filters=[*proxy_protocol(options), inspector],
         listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
         filter_chain_matcher=_filter_chain_matcher(tls),
         filter_chains=[
@@ -104,7 +111,8 @@ def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
     )
 
 
-def _proxy_protocol(options: ProxyOptions) -> Iterator[ListenerFilter]:
+def proxy_protocol(options: ProxyOptions) -> Iterator[ListenerFilter]:
+    """The filter that reads the header of the PROXY protocol, where connections begin with one."""
     if options.proxy_protocol:
         yield ListenerFilter(name="envoy.filters.listener.proxy_protocol", typed_config=codec.pack(ProxyProtocol()))
 

@@ -5,6 +5,7 @@ from typing import Final
 from xds.problems.problem import Key
 from xds.traffic.backend_tls import CredentialKey
 from xds.traffic.backends import BackendKey
+from xds.traffic.bound import TableKey
 from xds.traffic.tls import Termination
 
 HTTP: Final = "http"
@@ -25,6 +26,9 @@ HTTP_ROUTES: Final = f"{HTTP}@{CHAIN_VERSION}"
 """The route configuration of the plain listener."""
 
 _TLS_ROUTES: Final = f"{HTTPS}@{CHAIN_VERSION}/"
+
+_GATEWAY_ROUTES: Final = f"gateway@{CHAIN_VERSION}/"
+_GATEWAY_TLS_ROUTES: Final = f"gateway-tls@{CHAIN_VERSION}/"
 
 COLLECTOR: Final = "otlp-collector"
 """The cluster of the collector of traces. Names of other clusters hold slashes."""
@@ -66,9 +70,14 @@ def https_routes(termination: Termination) -> str:
     return f"{_TLS_ROUTES}{termination.name}"
 
 
+def table_routes(table: TableKey) -> str:
+    """The route configuration of a route table of a bound listener."""
+    return f"{_GATEWAY_TLS_ROUTES if table.tls else _GATEWAY_ROUTES}{table}"
+
+
 def is_tls(routes: str) -> bool:
     """Whether a route configuration is for connections by TLS. Names of its virtual hosts answer likewise."""
-    return routes.startswith(_TLS_ROUTES)
+    return routes.startswith((_TLS_ROUTES, _GATEWAY_TLS_ROUTES))
 
 
 def virtual_host(routes: str, domain: str) -> str:

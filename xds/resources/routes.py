@@ -112,8 +112,8 @@ def _guarded(domain: Domain, place: Place) -> Iterator[EnvoyRoute]:
 
 
 def _is_same_everywhere(domain: Domain) -> bool:
-    """Whether a wildcard stands for any number of labels here, as one among aliases does."""
-    return (
+    """Whether a wildcard stands for any number of labels here, as in bound listeners and among aliases."""
+    return domain.is_bound or (
         domain.outside is domain.inside
         and not domain.has_tls
         and isinstance(domain.inside, VirtualHost)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from xds.kube.gateway_objects import GatewayAddress, ParentReference, RouteGroupKind
+from xds.translate.gateway.translated import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,20 @@ class Condition:
     status: bool | None
     reason: str
     message: str = ""
+
+    @classmethod
+    def true(cls, name: str, reason: str = "", message: str = "") -> "Condition":
+        """A condition that is true; without another reason, with its own name as the reason."""
+        return cls(name, True, reason or name, message)  # noqa: FBT003 - as the API writes it
+
+    @classmethod
+    def false(cls, name: str, reason: str, message: str = "") -> "Condition":
+        return cls(name, False, reason, message)  # noqa: FBT003
+
+    @classmethod
+    def of(cls, name: str, wrong: Refusal | None) -> "Condition":
+        """A condition that is false for a reason, or true if there is none."""
+        return cls.false(name, wrong.reason, wrong.message) if wrong else cls.true(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Bound listeners, and their route tables."""

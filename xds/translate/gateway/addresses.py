@@ -1,0 +1,126 @@
+"""The addresses of Gateways, out of the pool of `--gateway-address`.
+
+The status of a Gateway is the record of its addresses: they stay the same after a restart, and on each replica.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from xds.kube.gateway_objects import Gateway
+from xds.kube.state import seniority
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import Key
+from xds.problems.text import shown
+from xds.translate.gateway.options import GatewayOptions
+from xds.translate.gateway.translated import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The addresses of a Gateway.
+
+    Attributes:
+        addresses: In canonical form.
+        refused: Why the Gateway isn't accepted; None: its addresses are no reason.
+        missing: Why the Gateway lacks an address; None: it has all.
+    """
+
+    addresses: tuple[str, ...] = ()
+    refused: Refusal | None = None
+    missing: Refusal | None = None
+
+
+class _Pool:
+    """The addresses that Gateways have: some by name, together with others, and some alone."""
+
+    def __init__(self, options: GatewayOptions) -> None:
+        self._free = options.addresses
+        self._nameable = {*options.addresses, *options.shared_addresses}
+        self._named: set[str] = set()
+        self._alone: set[str] = set()
+
+    def take_named(self, address: str) -> bool:
+        """Take an address that a Gateway names, and return whether that is possible."""
+        if address not in self._nameable or address in self._alone:
+            return False
+        self._named.add(address)
+        return True
+
+    def take_any(self, preferred: Iterable[str]) -> str | None:
+        """Take an address for a Gateway alone; None: none is free."""
+        candidates = (*(each for each in preferred if each in self._free), *self._free)
+        found = next((each for each in candidates if each not in self._named and each not in self._alone), None)
+        if found is not None:
+            self._alone.add(found)
+        return found
+
+
+def canonical(text: str) -> str:
+    """An IP address in canonical form; empty for other text."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return ""
+
+
+def recorded(gateway: Gateway) -> tuple[str, ...]:
+    """The addresses that the status of a Gateway records."""
+    addresses = gateway.status.addresses or ()
+    return tuple(filter(None, (canonical(each.value) for each in addresses if each.type == "IPAddress")))
+
+
+def assign(gateways: Iterable[Gateway], options: GatewayOptions) -> dict[Key, Lease]:
+    """The addresses of all Gateways of ours: recorded ones stay, and the oldest Gateway takes first."""
+    ordered = sorted(gateways, key=seniority)
+    pool = _Pool(options)
+    leases: dict[Key, Lease] = {}
+    for group in ([each for each in ordered if recorded(each)], [each for each in ordered if not recorded(each)]):
+        for gateway in group:  # first those by name, so that no other Gateway takes an address that is named
+            leases[gateway.key] = _named(gateway, pool)
+        for gateway in group:
+            leases[gateway.key] = _completed(gateway, leases[gateway.key], pool)
+    return leases
+
+
+def _named(gateway: Gateway, pool: _Pool) -> Lease:
+    """The addresses that a Gateway names."""
+    found: list[str] = []
+    for index, each in enumerate(gateway.spec.addresses or ()):
+        field = FieldPath.of("spec", "addresses", index)
+        if each.type != "IPAddress":
+            message = (
+                f"address {shown(each.value)} has type {shown(each.type)}, so Gateway {gateway.key} isn't served; "
+                "name an address of type IPAddress"
+            )
+            return Lease(refused=Refusal("UnsupportedAddress", message, field.child("type")))
+        if not each.value:
+            continue
+        address = canonical(each.value)
+        if not pool.take_named(address):
+            message = (
+                f"address {shown(each.value)} is none of --gateway-address, or another Gateway's alone, so Gateway "
+                f"{gateway.key} isn't served; name a free one, or remove spec.addresses"
+            )
+            return Lease(missing=Refusal("AddressNotUsable", message, field.child("value")))
+        found.append(address)
+    return Lease(tuple(dict.fromkeys(found)))
+
+
+def _completed(gateway: Gateway, lease: Lease, pool: _Pool) -> Lease:
+    """The lease with an address for each entry without a value, or with one if there is no entry."""
+    entries = gateway.spec.addresses
+    number = sum(not each.value for each in entries) if entries else 1
+    if lease.refused or lease.missing or not number:
+        return lease
+    found = list(lease.addresses)
+    for _ in range(number):
+        address = pool.take_any(recorded(gateway))
+        if address is None:
+            message = (
+                f"no address of --gateway-address is free, so Gateway {gateway.key} isn't served; add an address, or "
+                "delete another Gateway"
+            )
+            return Lease(missing=Refusal("AddressNotAssigned", message, FieldPath.of("spec", "addresses")))
+        found.append(address)
+    return Lease(tuple(found))

@@ -1,0 +1,46 @@
+"""Hostnames of listeners and routes: names, and wildcards for any number of labels."""
+
+from collections.abc import Iterable
+
+from xds.traffic.hosts import is_wildcard
+
+ANY = "*"
+"""The domain of all names."""
+
+
+def intersection(one: str, other: str) -> str | None:
+    """The names that both hostnames cover, as a hostname; None: there are none.
+
+    Args:
+        one: `*` for all names.
+        other: Likewise.
+    """
+    if other in {one, ANY}:
+        return one
+    if one == ANY:
+        return other
+    if covers(one, other):
+        return other
+    return one if covers(other, one) else None
+
+
+def covers(wildcard: str, hostname: str) -> bool:
+    """Whether a wildcard covers a name or a narrower wildcard."""
+    return is_wildcard(wildcard) and hostname.endswith(wildcard[1:]) and len(hostname) > len(wildcard[1:])
+
+
+def intersections(listener: str, route: Iterable[str]) -> tuple[str, ...]:
+    """The domains of a route at a listener.
+
+    Args:
+        listener: The hostname of the listener; empty for all names.
+        route: The hostnames of the route; none for all names.
+    """
+    names = [each.lower() for each in route] or [ANY]
+    found = (intersection(listener or ANY, each) for each in names)
+    return tuple(dict.fromkeys(each for each in found if each is not None))
+
+
+def specificity(hostname: str) -> tuple[bool, int]:
+    """A sort key, the most specific first: a name before wildcards, a longer wildcard before a shorter one."""
+    return hostname == ANY or is_wildcard(hostname), -len(hostname)
