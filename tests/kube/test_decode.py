@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
-from xds.kube.kinds import KINDS
+from xds.kube.kinds import KINDS, KINDS_BY_NAME
 from xds.kube.objects import (
     MAX_CONFIG_MAP_BYTES,
     ConfigMap,
     EndpointSlice,
     Ingress,
-    IngressClass,
     KubeObject,
     Metadata,
     Secret,
@@ -29,20 +28,22 @@ from xds.kube.objects import (
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 
-API_VERSIONS = {
-    "Ingress": "networking.k8s.io/v1",
-    "IngressClass": "networking.k8s.io/v1",
-    "Service": "v1",
-    "Secret": "v1",
-    "EndpointSlice": "discovery.k8s.io/v1",
-    "ConfigMap": "v1",
+SPECS: dict[str, dict[str, Any]] = {
+    "GatewayClass": {"controllerName": "example.com/controller"},
+    "Gateway": {"gatewayClassName": "envoy"},
+    "ListenerSet": {"parentRef": {"name": "gateway"}},
+    "BackendTLSPolicy": {"validation": {"hostname": "a.example"}},
 }
+"""The required fields, of kinds that have some."""
+
 HUNTER2 = "hunter2-the-private-key"
 
 
 def document(kind: str = "Service", name: object = "web", **fields: Any) -> dict[str, Any]:
     metadata = {"name": name, **fields.pop("metadata", {})}
-    return {"apiVersion": API_VERSIONS[kind], "kind": kind, "metadata": metadata, **fields}
+    if kind in SPECS:
+        fields = {"spec": SPECS[kind], **fields}
+    return {"apiVersion": KINDS_BY_NAME[kind].api_version, "kind": kind, "metadata": metadata, **fields}
 
 
 def problem(value: object) -> Problem:
@@ -64,7 +65,7 @@ def found(value: object) -> KubeObject:
 def test_every_kind_is_decoded_under_its_api_version(type_: type[KubeObject]) -> None:
     result = found(document(type_.kind))
     assert type(result) is type_
-    assert result.key == Key("" if type_ is IngressClass else "default", "web")
+    assert result.key == Key("default" if type_.namespaced else "", "web")
 
 
 def test_ingress_fields() -> None:
@@ -117,7 +118,7 @@ def test_slice_fields() -> None:
     assert result.endpoints[0].addresses == ("10.0.0.1",)
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "List1", "HTTPRoute", "Kustomization"])
+@pytest.mark.parametrize("kind", ["Deployment", "List1", "XMesh", "Kustomization"])
 def test_other_kinds_are_ignored(kind: str) -> None:
     assert decode({"apiVersion": "v1", "kind": kind, "spec": 1}) is None
 
@@ -210,8 +211,8 @@ def test_the_default_namespace(namespace: object) -> None:
 
 @pytest.mark.parametrize("type_", KINDS)
 def test_names_up_to_the_limit(type_: type[KubeObject]) -> None:
-    name = "a" * 63 if type_ is Service else ".".join(["a" * 63] * 3) + "." + "b" * 61
-    namespace = "" if type_ is IngressClass else "n" * 63
+    name = "a" * 63 if type_.name_is_label else ".".join(["a" * 63] * 3) + "." + "b" * 61
+    namespace = "n" * 63 if type_.namespaced else ""
     assert found(document(type_.kind, name, metadata={"namespace": namespace})).key == Key(namespace, name)
 
 
@@ -425,7 +426,7 @@ def test_no_value_raises_an_exception(value: object) -> None:
 
 
 @given(
-    st.sampled_from(sorted(API_VERSIONS)),
+    st.sampled_from(sorted(KINDS_BY_NAME)),
     st.dictionaries(st.sampled_from(["spec", "data", "stringData", "endpoints"]), VALUES),
 )
 def test_any_fields_of_a_known_kind(kind: str, fields: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from xds.kube import objects, state
+from xds.kube import kinds, objects, state
 from xds.kube.change import Applied, Listed
 from xds.kube.decode import decode, is_name
 from xds.kube.kinds import KINDS, KINDS_BY_NAME
@@ -51,7 +51,7 @@ SAW = Key("shop", "saw")
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (objects, state, scope):
+    for module in (kinds, state, scope):
         monkeypatch.setattr(module, "KINDS", (*KINDS, Gadget, Planet))
     for kind in (Gadget, Planet):
         monkeypatch.setitem(KINDS_BY_NAME, kind.kind, kind)

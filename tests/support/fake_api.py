@@ -9,9 +9,12 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from xds.kube.kinds import KINDS
 from xds.kubeapi.interface import ApiUnavailable
 
 Object = dict[str, Any]
+
+PLURALS = {kind.plural for kind in KINDS} | {"events"}
 
 
 def merge(target: Object, patch: Mapping[str, Any]) -> Object:
@@ -83,7 +86,7 @@ class FakeApi:
     def _get(self, path: str, _body: object, params: Mapping[str, str]) -> tuple[int, Object]:
         if path in self.objects:
             return 200, self.objects[path]
-        if path.rpartition("/")[2] not in ("ingresses", "services", "events"):
+        if path.rpartition("/")[2] not in PLURALS:
             return 404, {}
         found = [each for at, each in self.objects.items() if _is_in(at, path) and _chosen(each, params)]
         start, size = int(params.get("continue", 0)), int(params.get("limit", 1000))

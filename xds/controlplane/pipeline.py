@@ -26,6 +26,7 @@ from xds.resources.built import BuiltResources
 from xds.resources.options import ProxyOptions
 from xds.server.unsupported import UnsupportedProxy
 from xds.snapshot.store import Revision, Store
+from xds.translate.gateway.status import WantedStatus
 from xds.translate.options import TranslateOptions
 from xds.translate.translator import Translator
 
@@ -174,6 +175,14 @@ class Pipeline:
     def take_created_again(self) -> Set[ObjectRef]:
         """Objects, since the last call, that replace one of the same name and count now. Empty while work is left."""
         return frozenset() if self.busy else self._pending.take_created_again()
+
+    def take_changed_statuses(self) -> dict[ObjectRef, WantedStatus | None]:
+        """The statuses of the Gateway API that changed since the last call; None for an object that is no longer ours.
+
+        Empty while routing is under way: the statuses are a mixture of the old state and the new one.
+        """
+        gateway = self._translator.gateway
+        return {} if self._job else {about: gateway.statuses.get(about) for about in gateway.take_changed_statuses()}
 
     def report_rejections(self, reports: Iterable[RejectionReport]) -> None:
         """Replace the problems of objects whose resources proxies reject.

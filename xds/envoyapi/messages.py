@@ -40,6 +40,7 @@ if typing.TYPE_CHECKING:
         TracingHttp as TracingHttp,
     )
     from envoy_data_plane.envoy.extensions.http.stateful_session.cookie.v3 import *
+    from envoy_data_plane.envoy.extensions.http.stateful_session.header.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import structlog
 
 from xds.kube.change import Applied, Change, Deleted
+from xds.kube.gateway_objects import GatewayObject
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.objects import Ingress, IngressClass
 from xds.kube.state import DEFAULT_CLASSES, KubeState
@@ -25,10 +27,12 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED, REPORTING_CONTROLLER
 from xds.reporting.event_writer import EventWriter
+from xds.reporting.gateway_status_writer import GatewayStatusWriter
 from xds.reporting.lease import Leadership
 from xds.reporting.outcome import no_writes
 from xds.reporting.status import LoadBalancerAddresses, PublishOptions
 from xds.reporting.status_writer import StatusWriter
+from xds.translate.gateway.status import WantedStatus
 
 LEASE_NAME: Final = "xds-ingress"
 MAX_LEASE_NAME_LENGTH: Final = 63
@@ -73,7 +77,7 @@ class ReportingFigures:
     Attributes:
         holder: The holder of the Lease as last seen; empty if unknown, or if the Lease is free.
         leads: Whether this replica holds the Lease.
-        writes: Number of writes by target (`lease`, `event` or `status`) and outcome.
+        writes: Number of writes by target (`lease`, `event`, `status` or `gateway_status`) and outcome.
         failing: Objects whose last write failed, by target.
     """
 
@@ -109,6 +113,8 @@ class Reporter:
         self._report_problems = report
         self._ready = asyncio.Event()
         self._status: StatusWriter | None = None
+        self._gateway_statuses: dict[ObjectRef, WantedStatus] = {}
+        self._gateway_status: GatewayStatusWriter | None = None
         self._events: EventWriter | None = None
         self._leadership: Leadership | None = None
 
@@ -118,6 +124,7 @@ class Reporter:
         appeared: Iterable[Problem],
         solved: Iterable[Problem],
         created_again: Set[ObjectRef] = frozenset(),
+        gateway_statuses: Mapping[ObjectRef, WantedStatus | None] = MappingProxyType({}),
     ) -> None:
         """Note changes that `state` and `problems` already contain. Returns at once.
 
@@ -128,7 +135,13 @@ class Reporter:
             appeared: New problems.
             solved: Problems that no longer stand.
             created_again: Objects that replace one of the same name, whose Events don't show at the new one.
+            gateway_statuses: The statuses of the Gateway API that changed; None for an object that is no longer ours.
         """
+        for about, status in gateway_statuses.items():
+            if status is None:
+                self._gateway_statuses.pop(about, None)
+            else:
+                self._gateway_statuses[about] = status
         self._ready.set()
         if self._events:
             self._events.note(appeared, solved, created_again)
@@ -137,6 +150,19 @@ class Reporter:
                 _note(change, self._status)
             if any(each.reason is Reason.WITHDRAWAL_HELD for each in solved):
                 self._status.note_all()
+        if self._gateway_status:
+            for change in changes:
+                self._note_gateway_object(change, self._gateway_status)
+            for about in gateway_statuses:
+                self._gateway_status.note(about)
+
+    def _note_gateway_object(self, change: Change, writer: GatewayStatusWriter) -> None:
+        """Note an object that may have been created again, without the status of its predecessor."""
+        match change:
+            case Applied(object=GatewayObject(ref=about)) if about in self._gateway_statuses:
+                writer.note(about)
+            case Deleted(kind=kind, key=key) if issubclass(kind, GatewayObject):
+                writer.remove(ObjectRef(kind.kind, *key))
 
     @property
     def figures(self) -> ReportingFigures:
@@ -144,7 +170,8 @@ class Reporter:
         lease = self._leadership
         writes: dict[str, Mapping[str, int]] = {"lease": lease.writes if lease else no_writes()}
         failing = {"lease": int(bool(lease and lease.is_failing))}
-        for target, writer in (("event", self._events), ("status", self._status)):
+        writers = {"event": self._events, "status": self._status, "gateway_status": self._gateway_status}
+        for target, writer in writers.items():
             writes[target] = writer.writes if writer else no_writes()
             failing[target] = len(writer.failed_writes) if writer else 0
         return ReportingFigures(
@@ -193,9 +220,18 @@ class Reporter:
                 manager=options.lease.name,
                 report=self._report_problems,
             )
+        self._gateway_status = GatewayStatusWriter(
+            self._api,
+            leadership,
+            self._gateway_statuses,
+            self._state,
+            options.namespaces,
+            manager=options.lease.name,
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leadership.run())
             tasks.create_task(self._events.run())
+            tasks.create_task(self._gateway_status.run())
             if self._status:
                 tasks.create_task(self._status.run())
 

@@ -21,7 +21,7 @@ from xds.envoyapi.messages import (
 )
 from xds.resources import names
 from xds.resources.config_source import ads
-from xds.traffic.backend_tls import BackendTls, BackendTlsVersion, CredentialKey, CredentialPart
+from xds.traffic.backend_tls import BackendTls, BackendTlsVersion, CredentialKey, NameKind, SubjectName
 from xds.traffic.backends import Backend
 from xds.traffic.questions import Questions
 
@@ -67,22 +67,22 @@ def _to_authorizer(questions: Questions) -> TransportSocket:
 
 def _by_system(name: str) -> CertificateValidationContext:
     kind = SubjectAltNameMatcherSanType.IP_ADDRESS if is_ip(name) else SubjectAltNameMatcherSanType.DNS
+    names = [SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=name))]
     return CertificateValidationContext(
-        trusted_ca=DataSource(filename=SYSTEM_AUTHORITIES),
-        match_typed_subject_alt_names=[SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=name))],
+        trusted_ca=DataSource(filename=SYSTEM_AUTHORITIES), match_typed_subject_alt_names=names
     )
 
 
 def _with_credentials(tls: BackendTls, backend: Backend) -> TransportSocket:
+    certificate, authorities = tls.client_certificate, tls.verifying
     return _socket(
         UpstreamTlsContext(
             sni=dns_names(tls, backend)[0] if tls.sends_name else "",
             common_tls_context=CommonTlsContext(
                 tls_params=_parameters(tls),
-                tls_certificate_sds_secret_configs=[
-                    _by_sds(each) for each in tls.credentials if each.part is CredentialPart.CLIENT_CERTIFICATE
-                ],
-                combined_validation_context=_verification(tls, backend) if tls.is_verified else None,
+                tls_certificate_sds_secret_configs=[_by_sds(certificate)] if certificate else [],
+                validation_context=_verification(tls, backend) if tls.is_verified and tls.trusts_system else None,
+                combined_validation_context=_combined(tls, backend, authorities) if authorities else None,
             ),
         )
     )
@@ -98,17 +98,35 @@ def dns_names(tls: BackendTls, backend: Backend) -> tuple[str, ...]:
     return (name, f"{name}.cluster.local")
 
 
-def _verification(tls: BackendTls, backend: Backend) -> CommonTlsContextCombinedCertificateValidationContext:
+def _combined(
+    tls: BackendTls, backend: Backend, authorities: CredentialKey
+) -> CommonTlsContextCombinedCertificateValidationContext:
     return CommonTlsContextCombinedCertificateValidationContext(
-        default_validation_context=CertificateValidationContext(
-            match_typed_subject_alt_names=[
-                SubjectAltNameMatcher(san_type=SubjectAltNameMatcherSanType.DNS, matcher=StringMatcher(exact=name))
-                for name in dns_names(tls, backend)
-            ],
-            max_verify_depth=tls.verify_depth,
-        ),
-        validation_context_sds_secret_config=_by_sds(CredentialKey(tls.secret, CredentialPart.AUTHORITIES)),
+        default_validation_context=_verification(tls, backend),
+        validation_context_sds_secret_config=_by_sds(authorities),
     )
+
+
+def _verification(tls: BackendTls, backend: Backend) -> CertificateValidationContext:
+    subject_names = tls.subject_names or [SubjectName(NameKind.DNS, name) for name in dns_names(tls, backend)]
+    return CertificateValidationContext(
+        trusted_ca=DataSource(filename=SYSTEM_AUTHORITIES) if tls.trusts_system else None,
+        match_typed_subject_alt_names=[_name_matcher(each) for each in subject_names],
+        max_verify_depth=tls.verify_depth,
+    )
+
+
+def _name_matcher(name: SubjectName) -> SubjectAltNameMatcher:
+    """A matcher of a name in a certificate, which covers the name as a wildcard, too.
+
+    A wildcard that is asked for is met by the same wildcard in the certificate, and by names that it covers.
+    """
+    if name.kind is NameKind.URI:
+        return SubjectAltNameMatcher(san_type=SubjectAltNameMatcherSanType.URI, matcher=StringMatcher(exact=name.value))
+    if name.value.startswith("*."):
+        matcher = StringMatcher(suffix=name.value.removeprefix("*"), ignore_case=True)
+        return SubjectAltNameMatcher(san_type=SubjectAltNameMatcherSanType.DNS, matcher=matcher)
+    return SubjectAltNameMatcher(san_type=SubjectAltNameMatcherSanType.DNS, matcher=StringMatcher(exact=name.value))
 
 
 def _by_sds(credential: CredentialKey) -> SdsSecretConfig:

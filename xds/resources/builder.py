@@ -146,7 +146,7 @@ class Builder:
         credential = self._traffic.credentials.get(key)
         if credential is None:
             return self._removed(ResourceType.SECRET, name)
-        owner = ObjectRef("Secret", *key.secret)
+        owner = key.objects[0]
         return self._built(ResourceType.SECRET, name, credential_secret(key, credential), owner)
 
     def _secrets(self) -> BuiltResources:

@@ -96,7 +96,7 @@ def expired_authorities(
     used: Iterable[CredentialKey], context: TranslationContext, now: datetime
 ) -> tuple[list[Problem], DatePeriod]:
     """The problems of Secrets whose authorities have all expired, and the period in which there are no others."""
-    found = [(key.secret, context.state.secret(key.secret)) for key in used]
+    found = [(key.holder, context.state.secret(key.holder)) for key in used]
     judged = {key: context.credential_store.judge_authorities(secret) for key, secret in found if secret}
     dates = {key: each.expire for key, each in judged.items() if each.expire}
     reason = Reason.CERTIFICATE_EXPIRED

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import InvalidVersion, load_pem_x509_certificates, load_pem_x509_crl
 
-from xds.kube.objects import SecretData
+from xds.kube.objects import ConfigMap, SecretData
 from xds.traffic.backend_tls import ClientAuthorities
 
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
@@ -47,6 +47,13 @@ def judge_authorities(data: SecretData) -> JudgedAuthorities:
             return JudgedAuthorities(why_not="its ca.crl has no revocation list in PEM, or one that can't be read")
     expire = max(each.not_valid_after_utc for each in load_pem_x509_certificates(certificates))
     return JudgedAuthorities(ClientAuthorities(certificates, revoked), expire=expire)
+
+
+def judge_config_map(config_map: ConfigMap) -> JudgedAuthorities:
+    """The authorities in the `ca.crt` of a ConfigMap. They verify clients or backends."""
+    if config_map.data is None:
+        return JudgedAuthorities(why_not=config_map.fault or "it is empty")
+    return judge_authorities(SecretData(ca_crt=config_map.data.get("ca.crt", "").encode()))
 
 
 def parsed_authorities(pem: bytes) -> bytes:

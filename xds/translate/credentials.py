@@ -3,7 +3,8 @@
 from collections.abc import Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from xds.kube.objects import Secret, SecretData
+from xds.kube.objects import ConfigMap, Secret, SecretData
+from xds.kube.state import KubeState
 from xds.problems.problem import Key
 from xds.traffic.backend_tls import (
     Authorities,
@@ -13,7 +14,7 @@ from xds.traffic.backend_tls import (
     CredentialPart,
 )
 from xds.translate.certificates import judge
-from xds.translate.client_authorities import JudgedAuthorities, judge_authorities, parsed_authorities
+from xds.translate.client_authorities import JudgedAuthorities, judge_authorities, judge_config_map, parsed_authorities
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,12 @@ class JudgedSecret:
 
 
 class CredentialStore:
-    """Judges each Secret once. Nothing of a Secret is remembered that is gone or changed."""
+    """Judges each Secret and ConfigMap once. Nothing of an object is remembered that is gone or changed."""
 
     def __init__(self) -> None:
         self._judged: dict[Key, tuple[Secret, JudgedSecret]] = {}
         self._authorities: dict[Key, tuple[Secret, JudgedAuthorities]] = {}
+        self._config_maps: dict[Key, tuple[ConfigMap, JudgedAuthorities]] = {}
 
     def judge(self, secret: Secret) -> JudgedSecret:
         known = self._judged.get(secret.key)
@@ -54,17 +56,37 @@ class CredentialStore:
             known = self._authorities[secret.key] = (secret, judge_authorities(secret.data or SecretData()))
         return known[1]
 
-    def find(self, secret: Secret, part: CredentialPart) -> Credential | None:
-        if part is CredentialPart.CLIENT_AUTHORITIES:
+    def judge_config_map(self, config_map: ConfigMap) -> JudgedAuthorities:
+        """The authorities in a ConfigMap."""
+        known = self._config_maps.get(config_map.key)
+        if known is None or known[0] is not config_map:
+            known = self._config_maps[config_map.key] = (config_map, judge_config_map(config_map))
+        return known[1]
+
+    def find_in(self, state: KubeState, key: CredentialKey) -> Credential | None:
+        """The credential; None if a holder is gone, or can't be used."""
+        if key.part is CredentialPart.CONFIG_MAPS:
+            return self._in_config_maps([state.config_map(each) for each in key.holders])
+        secret = state.secret(key.holder)
+        if secret is None:
+            return None
+        if key.part is CredentialPart.CLIENT_AUTHORITIES:
             return self.judge_authorities(secret).authorities
-        return self.judge(secret).of(part)
+        return self.judge(secret).of(key.part)
+
+    def _in_config_maps(self, config_maps: Iterable[ConfigMap | None]) -> Authorities | None:
+        judged = [self.judge_config_map(each) if each else None for each in config_maps]
+        found = [each.authorities.certificates for each in judged if each and each.authorities]
+        return Authorities(b"".join(found)) if len(found) == len(judged) else None
 
     def keep(self, used: Set[Key]) -> None:
-        """Forget all other Secrets."""
+        """Forget all other Secrets and ConfigMaps."""
         for key in self._judged.keys() - used:
             del self._judged[key]
         for key in self._authorities.keys() - used:
             del self._authorities[key]
+        for key in self._config_maps.keys() - used:
+            del self._config_maps[key]
 
 
 def _judge(data: SecretData, secret: Secret) -> JudgedSecret:

@@ -94,18 +94,15 @@ class TranslationContext:
         """The credentials for TLS to some backends."""
         found: dict[CredentialKey, Credential] = {}
         for key in (key for each in backends if each.upstream.tls for key in each.upstream.tls.credentials):
-            secret = self.state.secret(key.secret)
-            credential = self.credential_store.find(secret, key.part) if secret else None
-            if credential:
+            if credential := self.credential_store.find_in(self.state, key):
                 found[key] = credential
         return found
 
     def client_authorities(self, tls: TlsTable) -> Mapping[CredentialKey, Credential]:
         """The authorities by which proxies verify clients."""
         checks = {each.checked.certificates.credential for each in tls.terminations if each.checked}
-        found = {key: self.state.secret(key.secret) for key in checks if key}
-        credentials = {key: self.credential_store.find(each, key.part) for key, each in found.items() if each}
-        return {key: each for key, each in credentials.items() if each}
+        found = {key: self.credential_store.find_in(self.state, key) for key in checks if key}
+        return {key: each for key, each in found.items() if each}
 
     def is_canary(self, ingress: Ingress) -> bool:
         """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""

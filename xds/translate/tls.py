@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from xds.kube.cert_manager import makes_secrets
-from xds.kube.objects import Ingress, IngressTLS, Secret
+from xds.kube.objects import Ingress, IngressTLS
 from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef
@@ -17,11 +17,11 @@ from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate import cert_manager
-from xds.translate.certificate_dates import DatePeriod, Validity
-from xds.translate.certificates import Verdict, judge
+from xds.translate.certificate_dates import DatePeriod
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.ownership import NO_OWNERS, belonging
+from xds.translate.served_certificates import CertificateStore, served_certificate
 from xds.translate.tls_hosts import Claim, TlsHosts
 from xds.translate.undecrypted import NOTHING_UNDECRYPTED, Undecrypted, UndecryptedHosts
 
@@ -37,45 +37,6 @@ def unchecked(host: str) -> None:
 
 
 NO_CIPHERS: Final[Mapping[str, HostCiphers]] = MappingProxyType({})
-
-
-class CertificateStore:
-    """Judges each Secret once, and remembers the last good certificate of a Secret that went bad.
-
-    A last good certificate is kept while the Secret exists and is used, and no longer than the process lives.
-    """
-
-    def __init__(self) -> None:
-        self._judged: dict[Key, tuple[Secret, Verdict]] = {}
-        self._last_good: dict[Key, Verdict] = {}
-
-    def forget(self, key: Key) -> None:
-        self._judged.pop(key, None)
-        self._last_good.pop(key, None)
-
-    def keep(self, used: Set[Key]) -> None:
-        """Forget all other Secrets. Nothing announces the deletion of a Secret that is no longer watched."""
-        for key in self._judged.keys() - used:
-            self.forget(key)
-
-    def judge(self, secret: Secret) -> Verdict:
-        """The verdict on a Secret, from memory if the Secret is unchanged."""
-        known = self._judged.get(secret.key)
-        if known is None or known[0] != secret:
-            known = (secret, judge(secret))
-            self._judged[secret.key] = known
-            if known[1].certificate:
-                self._last_good[secret.key] = known[1]
-        return known[1]
-
-    def verdict(self, key: Key) -> Verdict | None:
-        """The latest verdict on a Secret; None for a Secret that doesn't exist or isn't used."""
-        judged = self._judged.get(key)
-        return judged[1] if judged else None
-
-    def last_good(self, key: Key) -> Verdict | None:
-        """The latest verdict with a certificate, which is served; None for a Secret that never had a usable one."""
-        return self._last_good.get(key)
 
 
 class TlsTranslation:
@@ -267,20 +228,13 @@ class TlsTranslation:
             self._certificates[key] = None
             self._report_missing(key, user, at, ingress)
             return None
-        verdict = self._store.judge(secret)
-        served = self._store.last_good(key)
-        if verdict.certificate is None:
-            effect = _EFFECT if served is None else "its last good certificate is still served"
-            message = f"Secret {key} can't be used: {verdict.why_not}; {effect}"
-            self._findings.report(user, Reason.SECRET_INVALID, message, at)
-        elif verdict.chain_fault:
-            message = f"the certificate of Secret {key} is served as it is: {verdict.chain_fault}"
-            self._findings.report(user, Reason.CERTIFICATE_CHAIN_BROKEN, message, at)
-        if served and served.validity:
-            self._dates[key, "certificate"] = served.validity.dates
-            self._check_dates(user, at, key, served.validity)
-        self._certificates[key] = self._stapled(key, served, user, at) if served else None
-        return self._certificates[key]
+        served = served_certificate(self._store, secret, self._now)
+        for reason, fault in served.faults:
+            message = f"{fault}; {_EFFECT}" if served.certificate is None else fault
+            self._findings.report(user, reason, message, at)
+        self._dates[key, "certificate"] = served.dates
+        self._certificates[key] = served.certificate
+        return served.certificate
 
     def _report_missing(self, key: Key, user: ObjectRef, at: FieldPath, ingress: Ingress | None) -> None:
         """Report a Secret that doesn't exist, unless cert-manager is about to make the Secret."""
@@ -291,42 +245,6 @@ class TlsTranslation:
         message = f"Secret {shown(str(key))} doesn't exist; {_EFFECT}"
         remedy = cert_manager.REMEDY if ingress and makes_secrets(ingress) else ""
         self._findings.report(user, Reason.SECRET_NOT_FOUND, message, at, remedy)
-
-    def _stapled(self, key: Key, verdict: Verdict, user: ObjectRef, at: FieldPath) -> Certificate | None:
-        """The certificate with its OCSP response, if that is current.
-
-        A certificate that demands a response keeps an outdated one: Envoy rejects such a certificate without, and ends
-        handshakes by its own clock.
-        """
-        staple = verdict.staple
-        if staple is None:
-            return verdict.certificate
-        period = staple.validity
-        if period is None:
-            message = f"tls.ocsp-staple of Secret {key} is not sent: {staple.why_not}"
-            self._findings.report(user, Reason.OCSP_STAPLE_INVALID, message, at)
-            return verdict.certificate
-        self._dates[key, "staple"] = (period.begins, period.expires)
-        if period.begins <= self._now < period.expires:
-            return verdict.certificate
-        effect = "handshakes fail, as the certificate demands one" if verdict.staple_is_required else "it is not sent"
-        bounds = f"{period.begins:%Y-%m-%d %H:%M} to {period.expires:%Y-%m-%d %H:%M} UTC"
-        message = f"tls.ocsp-staple of Secret {key} is valid from {bounds}; {effect}"
-        self._findings.report(user, Reason.OCSP_STAPLE_OUTDATED, message, at)
-        return verdict.certificate if verdict.staple_is_required else verdict.unstapled
-
-    def _check_dates(self, user: ObjectRef, at: FieldPath, key: Key, validity: Validity) -> None:
-        """Report a certificate outside its time. It is served: clients may ignore the time, or have another clock."""
-        subject, expires = f"the certificate of Secret {key}", validity.expires
-        if expires <= self._now:
-            message = f"{subject} expired on {expires:%Y-%m-%d %H:%M} UTC; it is still served"
-            self._findings.report(user, Reason.CERTIFICATE_EXPIRED, message, at)
-        elif validity.warned <= self._now:
-            message = f"{subject} expires on {expires:%Y-%m-%d %H:%M} UTC"
-            self._findings.report(user, Reason.CERTIFICATE_EXPIRES_SOON, message, at)
-        if validity.begins > self._now:
-            message = f"{subject} is not valid before {validity.begins:%Y-%m-%d %H:%M} UTC; it is served all the same"
-            self._findings.report(user, Reason.CERTIFICATE_NOT_YET_VALID, message, at)
 
 
 def _listed(names: Sequence[str]) -> str:

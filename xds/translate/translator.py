@@ -46,7 +46,8 @@ from xds.translate.routes import (
     service_route,
     translate_ingress,
 )
-from xds.translate.tls import CertificateStore, TlsTranslation
+from xds.translate.served_certificates import CertificateStore
+from xds.translate.tls import TlsTranslation
 
 
 @dataclass(slots=True)
@@ -350,7 +351,7 @@ class Translator:
         credentials = self._credentials.take_changes()
         self._context.password_files.keep(self._state.secret)
         if credentials:
-            self._context.credential_store.keep({key.secret for key in self._credentials.current})
+            self._context.credential_store.keep({each for key in self._credentials.current for each in key.holders})
         return TrafficChange(
             frozenset(hosts),
             default,

@@ -74,7 +74,7 @@ def test_credentials_are_never_printed() -> None:
     for each in given.traffic.credentials.values():
         assert "PRIVATE KEY" not in repr(each)
         assert "CERTIFICATE" not in repr(each)
-    assert {key.secret for key in given.traffic.credentials} == {IDENTITY}
+    assert {key.holder for key in given.traffic.credentials} == {IDENTITY}
 
 
 def test_a_new_certificate_changes_credentials_and_no_backend() -> None:

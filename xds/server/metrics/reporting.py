@@ -24,6 +24,7 @@ class ReportingFigures(Protocol):
 
 _WRITES: Final = {
     "status": ("xds_ingress_status_writes", "Writes of an Ingress' status."),
+    "gateway_status": ("xds_ingress_gateway_status_writes", "Writes of a status of the Gateway API."),
     "event": ("xds_ingress_events", "Writes of Events."),
     "lease": ("xds_ingress_lease_writes", "Writes of the Lease."),
 }
