@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube envoys tools collector helm test quick browser monitoring cases rows release chart links check bench generate lock goldens clean
+.PHONY: help venv demo kube envoys tools collector helm test quick browser monitoring cases rows release chart conformance suite links check bench generate lock goldens clean
 
 help: ## list the targets
 	@awk -F ':.*## *' '/^[a-z]+:.*##/ { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ helm: venv ## helm, kubeconform and actionlint, by Go, and CustomResourceDefinit
 	@$(BIN)/python -m tests.support.gotools
 	@$(BIN)/python -m tests.support.crds
 
-test: venv kube envoys tools collector helm ## every test that this machine can run, with the seconds of each group
+test: venv kube envoys tools collector helm suite ## every test that this machine can run, with the seconds of each group
 	@$(BIN)/python -m tests.support.suite
 
 quick: venv ## the tests without real Envoys, Chromium, Prometheus and a cluster: at most 5 minutes
@@ -62,6 +62,12 @@ release: venv ## sdist, wheel and the image's files, built from the package inde
 
 chart: venv kube helm ## the Helm chart, on a real API server: needs Go
 	@$(BIN)/python -m tests.support.suite chart
+
+suite: venv ## the Gateway API's conformance suite, by Go, which tests/conformance needs: minutes, once
+	@$(BIN)/python -m tests.conformance.binaries
+
+conformance: venv kube suite ## the Gateway API's conformance suite against the product; TEST=HTTPRouteWeight runs one test of it, with logs
+	@$(if $(TEST),tests/support/node/network $(BIN)/python -m tests.conformance $(TEST),$(BIN)/python -m tests.support.suite conformance)
 
 links: venv ## ask other sites for the pages that the documents link to: needs a network
 	@$(BIN)/python -m tests.support.external_links

@@ -18,6 +18,7 @@ from typing import Final
 from tests.support import envoy_versions
 
 NETNS: Final = Path(__file__).parent / "cluster" / "netns"
+NODE_NETWORK: Final = Path(__file__).parent / "node" / "network"
 
 INTERRUPT_SECONDS: Final = 30
 """For pytest to end its workers and print its summary after the limit."""
@@ -47,7 +48,7 @@ def _modules(marker: str) -> list[str]:
     return sorted(str(each.relative_to(tests.parent)) for each in named)
 
 
-_ALONE: Final = ("cluster", "rows", "chart")
+_ALONE: Final = ("cluster", "rows", "chart", "conformance")
 """Folders with a group of their own."""
 
 _PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", *(f"--ignore=tests/{each}" for each in _ALONE))
@@ -67,7 +68,9 @@ GROUPS: Final[dict[str, Group]] = {
     # Not parallel: these tests stop and kill parts of a control plane that parallel tests would share.
     "cluster": Group(("tests/cluster",), 2400),
     # Not parallel: one API server, and every Pod has a network of its own.
-    "chart": Group(("tests/chart",), 2400, Path(__file__).parent / "node" / "network"),
+    "chart": Group(("tests/chart",), 2400, NODE_NETWORK),
+    # Not parallel: one run of a suite that has its own parallel tests.
+    "conformance": Group(("tests/conformance",), 2400, NODE_NETWORK),
 }
 GROUPS.update(
     (f"envoy-{release}", replace(GROUPS["envoy"], variables={"XDS_TEST_ENVOY": str(envoy_versions.binary(release))}))

@@ -42,7 +42,6 @@ from xds.traffic.conditions import (
     QueryCondition,
     SessionCondition,
 )
-from xds.traffic.cors import PREFLIGHT_METHOD, PREFLIGHT_STATUS
 from xds.traffic.hosts import NO_HOST, beginnings_of, covers, is_beginning, is_wildcard, wildcard_of, wildcards_of
 from xds.traffic.model import Traffic
 from xds.traffic.regex import compiled, found_anywhere, matches
@@ -99,7 +98,7 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
 
 
 def _of_route(tls: TlsTable, found: RoutedRequest, request: Request, edge: EdgeOptions, steps: list[Step]) -> Answer:
-    preflight = Preflight(found.route) if found.route and _is_preflight(found.route, request) else None
+    preflight = _preflight(found.route, request) if found.route else None
     redirect = None if request.https or preflight else decision(tls, found, request, edge)
     is_answered = preflight is not None or (redirect is not None and redirect.redirected)
     if check := client_check.decision(found, tls=request.https, is_answered=is_answered):
@@ -108,7 +107,7 @@ def _of_route(tls: TlsTable, found: RoutedRequest, request: Request, edge: EdgeO
             return Answer(check.status)
     if preflight:
         steps.append(preflight)
-        return Answer(PREFLIGHT_STATUS)
+        return Answer(preflight.status)
     if redirect:
         steps.append(redirect)
         if redirect.redirected:
@@ -131,10 +130,11 @@ def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, 
     return RoutedRequest(host, path, virtual_host, route, virtual_host.unmatched_redirect(route), is_named=is_named)
 
 
-def _is_preflight(route: Route, request: Request) -> bool:
-    """Whether the proxy answers a request itself, before a redirect and whatever protects the route."""
+def _preflight(route: Route, request: Request) -> Preflight | None:
+    """The proxy's own answer to a preflight, before a redirect and whatever protects the route."""
     cors = route.policy.cors
-    return cors is not None and request.method == PREFLIGHT_METHOD and cors.allows(request.header("origin"))
+    status = cors.preflight_status(request.method, request.header) if cors else None
+    return Preflight(route, status) if status else None
 
 
 def _status(route: Route, request: Request) -> int:

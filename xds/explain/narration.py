@@ -38,6 +38,7 @@ from xds.traffic.access import Access
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
+from xds.traffic.cors import PREFLIGHT_STATUS
 from xds.traffic.endpoints import Health
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.https_redirect import RedirectWhen
@@ -129,8 +130,9 @@ def _alone(step: Fallback | Preflight | ClientCheck | Malformed) -> ExplainStep:
     match step:
         case Malformed(why):
             return ExplainStep("request", f"malformed: {why}")
-        case Preflight(route):
-            text = "the route has CORS, so the proxy answers OPTIONS of an allowed origin itself, before all else"
+        case Preflight(route, status):
+            allowed = "an allowed origin" if status == PREFLIGHT_STATUS else "an origin that isn't allowed"
+            text = f"the route has CORS, so the proxy answers OPTIONS of {allowed} itself, before all else"
             return ExplainStep("preflight", text, (route.origin.object,))
         case ClientCheck():
             secret = step.checked.certificates.authorities

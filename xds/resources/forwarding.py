@@ -60,7 +60,7 @@ def forward_action(forward: Forward, policy: Policy, silence: timedelta | None, 
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
         retry_policy=retry_policy_of(policy),
         idle_timeout=silence,
-        request_mirror_policies=[mirror_policy(policy.mirror)] if policy.mirror else [],
+        request_mirror_policies=[mirror_policy(each) for each in policy.mirrors],
         rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )
 

@@ -13,6 +13,8 @@ from typing import Final
 
 import platformdirs
 
+from tests.conformance import binaries
+
 CHECKOUT: Final = Path(__file__).parents[3]
 
 _SYSTEM: Final = (
@@ -65,6 +67,7 @@ def _images() -> tuple[Image, ...]:
     path = f"{environment}/bin:/usr/bin:/bin"
     variables = {"PATH": path, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     cache = platformdirs.user_cache_path("xds-ingress")
+    tests = {str(CHECKOUT / "tests"): CHECKOUT / "tests"}
     code = {**python, str(CHECKOUT / "xds"): CHECKOUT / "xds", f"{_CACHE}/xds-ingress": cache}
     block = ("env", "--block-signal=TERM,INT,QUIT")  # as in the Dockerfile
     return (
@@ -74,8 +77,10 @@ def _images() -> tuple[Image, ...]:
             "backend",
             ("python", "-m", "tests.support.node.backend"),
             variables,
-            {**python, str(CHECKOUT / "tests"): CHECKOUT / "tests"},
+            {**python, **tests},
         ),
+        Image("coredns/coredns", ("python", "-m", "tests.support.name_server"), variables, {**python, **tests}),
+        Image("echo-basic", ("/echo-basic",), files={"/echo-basic": binaries.backend()}),
     )
 
 

@@ -13,7 +13,7 @@ from xds.kube.objects import HTTPIngressPath, IngressBackend
 from xds.problems.field_path import FieldPath
 from xds.problems.text import shown
 from xds.traffic.conditions import Comparison, Condition, HeaderCondition, MethodCondition, QueryCondition
-from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE, RegexError, compiled
+from xds.traffic.regex import RegexError, compiled
 from xds.traffic.routes import PathType
 from xds.translate.gateway.context import NO_USE, GatewayContext, ParentUse
 from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
@@ -104,8 +104,7 @@ def expression(context: GatewayContext, text: str, at: FieldPath) -> str:
     Raises:
         InvalidRuleError: the expression isn't one, or too large.
     """
-    limit = DEFAULT_MAX_REGEX_SIZE
-    del context
+    limit = context.max_regex_size
     try:
         size = compiled(text).programsize if 0 < len(text) <= _MAX_EXPRESSION_CHARACTERS else 0
     except (RegexError, UnicodeEncodeError) as error:

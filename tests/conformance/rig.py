@@ -1,0 +1,114 @@
+"""A cluster with a node, `xds serve` and Envoys in one network namespace (`tests/support/node/network`)."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from tests.conformance import binaries
+from tests.support.cluster import Cluster, Part
+from tests.support.envoy import running_envoy
+from tests.support.node import cluster_with_node
+from xds.translate.gateway.options import CONTROLLER
+
+GATEWAY_CLASS: Final = "gateway-conformance"
+
+INGRESS_ADDRESS: Final = "198.51.100.100"
+ADDRESSES: Final = tuple(f"198.51.100.{host}" for host in range(101, 161))
+"""Of Gateways. Load balancers of the node's Services begin at 198.51.100.1."""
+
+USABLE_ADDRESS: Final = "198.51.100.150"
+UNUSABLE_ADDRESS: Final = "203.0.113.1"
+
+_CLAIM_SECONDS: Final = 20
+
+_XDS: Final = "127.0.0.1:18000"
+_ADMIN: Final = "127.0.0.1:18001"
+
+
+@contextlib.asynccontextmanager
+async def rig(state: Path, *, envoys: int = 1) -> AsyncIterator[Cluster]:
+    """The product in service for the GatewayClass of the suite, until the end.
+
+    Args:
+        state: A folder for data and logs.
+        envoys: Their number; each binds the same addresses.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        running = await stack.enter_async_context(cluster_with_node(state))
+        await _install(running)
+        server = Part(_command(running), state / "xds.log", _ready)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        for number in range(envoys):
+            envoy = running_envoy(_XDS, state, node=f"envoy-{number + 1}")
+            await (await stack.enter_async_context(envoy)).until_ready()
+        await _accepted(running)
+        yield running
+
+
+async def _install(running: Cluster) -> None:
+    crds = binaries.custom_resource_definitions()
+    await running.kubectl("apply", "--server-side", f"--filename={crds}")
+    established = ("wait", "--for=condition=Established", "--timeout=60s")
+    await running.kubectl(*established, "customresourcedefinitions", "--all")
+    gateway_class: dict[str, Any] = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": GATEWAY_CLASS},
+        "spec": {"controllerName": CONTROLLER},
+    }
+    await running.apply(gateway_class)
+
+
+def _command(running: Cluster) -> Sequence[str | Path]:
+    serve = (sys.executable, "-m", "xds", "serve", "--kubeconfig", running.kubeconfig, "--listen", _XDS)
+    listeners = ("--listener-address", INGRESS_ADDRESS, "--http-port", "80", "--https-port", "443")
+    pool = (f"--gateway-address={address}" for address in ADDRESSES)
+    return (*serve, "--admin", _ADMIN, "--ui", "off", "--log-format", "console", *listeners, *pool)
+
+
+async def _ready() -> bool:
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"http://{_ADMIN}/readyz") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def _accepted(running: Cluster) -> None:
+    """Wait for the features that the product claims: the suite asks for them once, at its start."""
+
+    def claims(gateway_class: Any) -> bool:
+        return bool(gateway_class.get("status", {}).get("supportedFeatures"))
+
+    with contextlib.suppress(TimeoutError):  # the suite says so itself
+        async with asyncio.timeout(_CLAIM_SECONDS):
+            await running.until(f"/apis/gateway.networking.k8s.io/v1/gatewayclasses/{GATEWAY_CLASS}", claims)
+
+
+async def run_suite(running: Cluster, state: Path, *flags: str) -> int:
+    """The suite's exit code. Its output is `state`/suite.log."""
+    own = (f"--gateway-class={GATEWAY_CLASS}", f"--usable-address={USABLE_ADDRESS}")
+    command = (binaries.suite(), "-test.v", "-test.timeout=60m", *own, f"--unusable-address={UNUSABLE_ADDRESS}")
+    with (state / "suite.log").open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *flags,
+            cwd=state,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "KUBECONFIG": str(running.kubeconfig)},
+        )
+    try:
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
