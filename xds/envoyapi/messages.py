@@ -40,6 +40,7 @@ if typing.TYPE_CHECKING:
         TracingHttp as TracingHttp,
     )
     from envoy_data_plane.envoy.extensions.http.stateful_session.cookie.v3 import *
+    from envoy_data_plane.envoy.extensions.http.stateful_session.header.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
@@ -83,6 +84,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.http.original_ip_detection.xff.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
     from envoy_data_plane.envoy.extensions.matching.input_matchers.ip.v3 import Ip as Ip
+    from envoy_data_plane.envoy.extensions.matching.input_matchers.runtime_fraction.v3 import *
     from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import *

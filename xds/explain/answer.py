@@ -5,6 +5,7 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from xds.traffic.client_certificates import CheckedHost
+from xds.traffic.cors import PREFLIGHT_STATUS
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Passthrough, Termination
@@ -214,9 +215,14 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """A preflight, which the proxy answers in place of the route, of a default backend's route too."""
+    """A preflight, which the proxy answers in place of the route, of a default backend's route too.
+
+    Attributes:
+        status: 204, or 403 for an origin that isn't allowed.
+    """
 
     route: Route
+    status: int = PREFLIGHT_STATUS
 
 
 Step: TypeAlias = (

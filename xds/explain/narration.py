@@ -38,6 +38,7 @@ from xds.traffic.access import Access
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
+from xds.traffic.cors import PREFLIGHT_STATUS
 from xds.traffic.endpoints import Health
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.https_redirect import RedirectWhen
@@ -129,8 +130,9 @@ def _alone(step: Fallback | Preflight | ClientCheck | Malformed) -> ExplainStep:
     match step:
         case Malformed(why):
             return ExplainStep("request", f"malformed: {why}")
-        case Preflight(route):
-            text = "the route has CORS, so the proxy answers OPTIONS of an allowed origin itself, before all else"
+        case Preflight(route, status):
+            allowed = "an allowed origin" if status == PREFLIGHT_STATUS else "an origin that isn't allowed"
+            text = f"the route has CORS, so the proxy answers OPTIONS of {allowed} itself, before all else"
             return ExplainStep("preflight", text, (route.origin.object,))
         case ClientCheck():
             secret = step.checked.certificates.authorities
@@ -218,8 +220,10 @@ def _shares(route: Route | None) -> Iterator[ExplainStep]:
     """The choice among several backends."""
     if route and isinstance(route.action, Forward) and len(route.action.backends) > 1:
         total = sum(each.weight for each in route.action.backends)
-        shares = ", ".join(f"{each.key.alone} gets {each.weight}" for each in route.action.backends)
-        services = tuple(ObjectRef("Service", *each.key.service_key) for each in route.action.backends)
+        answer = f"an answer {route.action.unresolved}"
+        named = ((each.key.alone if each.key else answer, each.weight) for each in route.action.backends)
+        shares = ", ".join(f"{name} gets {weight}" for name, weight in named)
+        services = tuple(ObjectRef("Service", *each.key.service_key) for each in route.action.backends if each.key)
         yield ExplainStep("shares", f"of {total} requests, {shares}", services)
 
 
@@ -259,7 +263,7 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
             return f"{backend.key} answers{how if facts.is_passed else whom}"
         case 301 | 302 | 303 | 307 | 308:
             return f"{status}, to {_location(facts)}"
-        case 403 | 503 if route:
+        case 403 | 500 | 503 if route:
             return f"{status}: {_unavailable(route)}"
     return {
         0: f"the connection is closed{_why_closed(facts)}",
@@ -290,6 +294,8 @@ def _refusal(route: Route, access: Access, request: Request) -> str:
 def _unavailable(route: Route) -> str:
     if isinstance(route.action, Closed):
         return f"closed, as {', '.join(route.action.annotations)} can't be had here"
+    if isinstance(route.action, Forward) and route.action.backends and route.action.status:
+        return f"no backend of {route.origin.object} can be used"
     if route.backend is None:
         return f"Service {route.service} or its port can't be used"
     return f"Service {route.service} has no ready endpoint"

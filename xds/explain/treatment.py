@@ -7,6 +7,7 @@ from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.cors import Cors
 from xds.traffic.error_pages import ErrorPages
+from xds.traffic.mirror import EVERY_REQUEST
 from xds.traffic.policy import NO_POLICY, Policy
 
 
@@ -30,8 +31,9 @@ def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "traces", "no span"
     elif policy.tracing.operation:
         yield "traces", f"spans are named {policy.tracing.operation}"
-    if policy.mirror:
-        yield "mirror", f"a copy goes to {policy.mirror.backend}, with Host {policy.mirror.host}"
+    for mirror in policy.mirrors:
+        share = "" if mirror.millionths == EVERY_REQUEST else f" of {mirror.millionths / 10_000:g} % of requests"
+        yield "mirror", f"a copy{share} goes to {mirror.backend}{f', with Host {mirror.host}' if mirror.host else ''}"
     if policy.error_pages:
         yield from (("error page", text) for text in _pages(policy.error_pages))
     if policy.cors:
@@ -43,9 +45,11 @@ def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
 def _cors(cors: Cors) -> Iterator[str]:
     listed = ", ".join(each for group in cors.origins for each in group)
     origins = shown(listed) if listed else "any origin"
-    yield f"answers to {origins} have headers, and the proxy answers OPTIONS"
+    preflights = "preflights, with 403 those of other origins" if cors.is_strict else "OPTIONS"
+    yield f"answers to {origins} have headers, and the proxy answers {preflights}"
     credentials = "with cookies" if cors.credentials else "without cookies"
-    yield f"scripts may send {cors.methods} {credentials}, and the headers {cors.headers}"
+    headers = f", and the headers {cors.headers}" if cors.headers else ""
+    yield f"scripts may send {cors.methods or 'GET, HEAD and POST'} {credentials}{headers}"
     if cors.exposed_headers:
         yield f"scripts may read the headers {cors.exposed_headers}"
     yield f"browsers remember a preflight for {cors.max_age_seconds} s"
@@ -53,7 +57,10 @@ def _cors(cors: Cors) -> Iterator[str]:
 
 def _session(affinity: Affinity) -> str:
     failure = "a failure moves the session" if affinity.moves_on_failure else "a failure is not tried again"
-    return f"cookie {affinity.cookie} for {affinity.path or '/'} names the endpoint, and {failure}"
+    if affinity.header:
+        return f"header {affinity.header} names the endpoint, and {failure}"
+    ends = f", and ends after {affinity.lifetime.total_seconds():g} s" if affinity.lifetime else ""
+    return f"cookie {affinity.cookie} for {affinity.path or '/'} names the endpoint{ends}, and {failure}"
 
 
 def _pages(pages: ErrorPages) -> Iterator[str]:

@@ -15,12 +15,19 @@ from xds.envoyapi.messages import (
     StringMatcher,
 )
 from xds.resources.header_values import formatted, replaced, replaced_headers
-from xds.traffic.cors import PREFLIGHT_METHOD, Cors, pattern
+from xds.traffic.cors import ASKED_METHOD, PREFLIGHT_METHOD, Cors, pattern
 from xds.traffic.policy import Policy
 
 _ORIGIN: Final = "origin"
 
-IS_PREFLIGHT: Final = HeaderMatcher(name=":method", string_match=StringMatcher(exact=PREFLIGHT_METHOD))
+_IS_OPTIONS: Final = HeaderMatcher(name=":method", string_match=StringMatcher(exact=PREFLIGHT_METHOD))
+_ASKS_METHOD: Final = HeaderMatcher(name=ASKED_METHOD, present_match=True)
+_HAS_ORIGIN: Final = HeaderMatcher(name=_ORIGIN, present_match=True)
+
+
+def is_preflight(cors: Cors) -> tuple[HeaderMatcher, ...]:
+    """The matchers of preflights, whatever the origin."""
+    return (_IS_OPTIONS, _ASKS_METHOD, _HAS_ORIGIN) if cors.is_strict else (_IS_OPTIONS,)
 
 
 def from_other_origins(cors: Cors) -> tuple[HeaderMatcher, ...]:
@@ -66,10 +73,24 @@ def _of_allowed(cors: Cors) -> list[HeaderValueOption]:
         "access-control-expose-headers": cors.exposed_headers,
         "access-control-max-age": str(cors.max_age_seconds),
     }
+    asked = _ASKED if cors.credentials else {}
     return [
         origin or replaced("access-control-allow-origin", "*"),
-        *(replaced(name, value) for name, value in values.items() if value),
+        *(
+            formatted(name, f"%REQ({asked[name]})%") if value == "*" and name in asked else replaced(name, value)
+            for name, value in values.items()
+            if value
+        ),
     ]
+
+
+_ASKED: Final = {
+    "access-control-allow-methods": ASKED_METHOD,
+    "access-control-allow-headers": "access-control-request-headers",
+}
+"""The headers of preflights that are echoed: with credentials, browsers take `*` for a name. A request without the
+header gets none.
+"""
 
 
 def _vary() -> HeaderValueOption:

@@ -21,6 +21,9 @@ RETRY_STATUSES_ON: Final = "retriable-status-codes"
 RETRIED_BODY_BYTES: Final = 1024 * 1024
 """Most of a body that is kept for a retry on a route with retries of its own. nginx keeps bodies on disk."""
 
+_DOUBLED: Final = 20
+"""The longest pause, in average pauses: the ratio of Envoy's defaults."""
+
 _HOST_SELECTIONS: Final = 5
 """Draws of an endpoint until one is accepted that has not been tried. The last one is taken in any case."""
 
@@ -43,12 +46,20 @@ def _retry_policy(retries: Retries, silence: timedelta | None) -> RetryPolicy:
     return RetryPolicy(
         retry_on=",".join(_conditions(retries)),
         num_retries=retries.tries - 1,
+        per_try_timeout=retries.longest_try,
         per_try_idle_timeout=silence,
         retriable_status_codes=list(retries.on_statuses),
         retry_host_predicate=[predicate],
         host_selection_retry_max_attempts=_HOST_SELECTIONS,
-        retry_back_off=RetryPolicyRetryBackOff(base_interval=RETRY_BACK_OFF, max_interval=MAX_RETRY_BACK_OFF),
+        retry_back_off=_back_off(retries.pause),
     )
+
+
+def _back_off(pause: timedelta | None) -> RetryPolicyRetryBackOff:
+    """The pauses between tries. Envoy draws each from zero to an interval that doubles from try to try."""
+    if not pause:
+        return RetryPolicyRetryBackOff(base_interval=RETRY_BACK_OFF, max_interval=MAX_RETRY_BACK_OFF)
+    return RetryPolicyRetryBackOff(base_interval=2 * pause, max_interval=_DOUBLED * pause)
 
 
 def _conditions(retries: Retries) -> list[str]:

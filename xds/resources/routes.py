@@ -22,7 +22,7 @@ from xds.problems.problem import ObjectRef
 from xds.resources import names
 from xds.resources.client_verification import admitted, rejections
 from xds.resources.config_source import ads
-from xds.resources.cors import IS_PREFLIGHT, from_other_origins, route_headers
+from xds.resources.cors import from_other_origins, is_preflight, route_headers
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.error_page_routes import error_page_routes
 from xds.resources.filters.chain import route_filters
@@ -49,7 +49,7 @@ from xds.resources.route_matches import more_labels_than, route_match
 from xds.resources.shared_policy import shared_policy, without
 from xds.resources.tracing import decorator, route_tracing
 from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, LocationBase, Redirect
-from xds.traffic.cors import PREFLIGHT_STATUS
+from xds.traffic.cors import PREFLIGHT_STATUS, REJECTED_STATUS, Cors
 from xds.traffic.hosts import is_beginning, is_wildcard
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
@@ -178,9 +178,11 @@ def _answers(route: Route, redirect: HttpsRedirect, place: Place) -> Iterator[En
     if cors := route.policy.cors:
         if cors.origins:
             others = replace(place, guards=(*place.guards, *from_other_origins(cors)), allowed=False)
+            if cors.is_strict:
+                yield _preflight(route, cors, others)
             yield from _redirected(route, redirect, others)
             yield from _answer(route, others)
-        yield _preflight(route, place)
+        yield _preflight(route, cors, place)
     yield from _redirected(route, redirect, place)
     yield from _answer(route, place)
 
@@ -238,7 +240,7 @@ def _name(route: Route) -> str:
 def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
     action = route.action
     redirect = action if isinstance(action, Redirect) else None
-    forward = action if isinstance(action, Forward) and action.backends else None
+    forward = action if isinstance(action, Forward) and action.status is None else None
     is_url = redirect is not None and redirect.base is LocationBase.NONE
     policy = route.policy if route.policy is NO_POLICY else without(route.policy, place.shared)
     return EnvoyRoute(
@@ -261,16 +263,16 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
     )
 
 
-def _preflight(route: Route, place: Place) -> EnvoyRoute:
+def _preflight(route: Route, cors: Cors, place: Place) -> EnvoyRoute:
     """The answer to preflights, which nothing of the policy protects or limits but the bound of bodies."""
     policy = without(route.policy, place.shared)
     kept = Policy(bodies=policy.bodies, is_logged=policy.is_logged)
     return EnvoyRoute(
-        name=f"{_name(route)} (preflight)",
-        match=route_match(route, (*place.guards, IS_PREFLIGHT)),
+        name=f"{_name(route)} (preflight{'' if place.allowed else ', other origins'})",
+        match=route_match(route, (*place.guards, *is_preflight(cors))),
         metadata=route_origin(route),
-        direct_response=DirectResponseAction(status=PREFLIGHT_STATUS),
-        response_headers_to_add=route_headers(route.policy, allowed=True),
+        direct_response=DirectResponseAction(status=PREFLIGHT_STATUS if place.allowed else REJECTED_STATUS),
+        response_headers_to_add=route_headers(route.policy, allowed=place.allowed),
         response_headers_to_remove=list(route.policy.response_headers.removed),
         typed_per_filter_config=route_filters(NO_POLICY if kept == NO_POLICY else kept),
         tracing=route_tracing(route.policy.tracing),
@@ -322,8 +324,8 @@ def _response_headers(route: Route, redirect: Redirect | None, place: Place) -> 
 def _direct_response(action: Action) -> DirectResponseAction | None:
     """The answer of a route without a backend, except redirects to a path, which Envoy has an action for."""
     match action:
-        case Forward(backends):
-            return None if backends else DirectResponseAction(status=503)
+        case Forward():
+            return DirectResponseAction(status=action.status) if action.status else None
         case Redirect():
             is_url = action.base is LocationBase.NONE
             return DirectResponseAction(status=action.status) if is_url else None

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -34,6 +35,8 @@ class Affinity:
         same_site: None: no such attribute.
         secure: Whether the attribute Secure is also set by plain HTTP. By HTTPS the attribute is always set.
         moves_on_failure: Whether a request that fails is tried at another endpoint, which the session then has.
+        lifetime: The time after which a proxy heeds the cookie no more, and a browser drops it. None: no bound.
+        header: The name of a header in place of the cookie, of requests and answers alike; empty: the cookie counts.
     """
 
     cookie: str
@@ -43,6 +46,8 @@ class Affinity:
     same_site: SameSite | None = None
     secure: bool = False
     moves_on_failure: bool = False
+    lifetime: timedelta | None = None
+    header: str = ""
 
     @property
     def mark_cookie(self) -> str:

@@ -55,7 +55,7 @@ class Policy:
         rate_limits: How many requests of a client are answered. None: all.
         cors: The sites whose scripts may read answers. None: as the backend says.
         access: The requests that are let in. None: all.
-        mirror: A second backend that gets a copy of each request. None: none does.
+        mirrors: Backends that get copies of requests.
         backend_names: Names in answers that are replaced. None: none is.
         error_pages: The default backend, which answers in place of errors. None: errors stay.
     """
@@ -73,7 +73,7 @@ class Policy:
     timeouts: Timeouts = NO_TIMEOUTS
     retries: Retries | None = None
     bodies: Bodies = ANY_BODIES
-    mirror: Mirror | None = None
+    mirrors: tuple[Mirror, ...] = ()
     backend_names: BackendNames | None = None
     error_pages: ErrorPages | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
@@ -85,15 +85,15 @@ class Policy:
     def backends(self) -> tuple[BackendKey, ...]:
         """The backends that the policy itself uses."""
         authorizer = self.access.authorizer if self.access else None
-        users = (self.mirror, self.error_pages, authorizer)
+        users = (*self.mirrors, self.error_pages, authorizer)
         return tuple(each.backend for each in users if each and each.backend)
 
     @property
     def without_backend(self) -> "Policy":
         """The policy of a route that answers by itself."""
-        if not (self.upstream_host or self.mirror or self.backend_names or self.error_pages):
+        if not (self.upstream_host or self.mirrors or self.backend_names or self.error_pages):
             return self
-        return replace(self, upstream_host="", mirror=None, backend_names=None, error_pages=None)
+        return replace(self, upstream_host="", mirrors=(), backend_names=None, error_pages=None)
 
     @property
     def of_redirect(self) -> "Policy":

@@ -1,6 +1,7 @@
 """Retries: the failures after which a request is sent to a backend again."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 
@@ -17,6 +18,8 @@ class Retries:
         on_statuses: The statuses of answers that are a reason. The last answer reaches the client.
         any_method: Whether requests that are not idempotent are sent again all the same.
         on_unsent: Whether a connection that fails before the request was sent is a reason, as it is with `on_error`.
+        pause: Between two tries, on average: a proxy draws up to twice the time. None: next to none.
+        longest_try: From the end of the request to the end of a try's answer, a reason like silence. None: no bound.
     """
 
     tries: int
@@ -25,6 +28,8 @@ class Retries:
     on_statuses: tuple[int, ...] = ()
     any_method: bool = False
     on_unsent: bool = False
+    pause: timedelta | None = None
+    longest_try: timedelta | None = None
 
     @property
     def on_reset(self) -> bool:

@@ -75,7 +75,7 @@ class AnnotatedBackends:
         target, default = self._asked.mirror, self._asked.default
         if target and (found := self._mirror(target).backend):
             findings.backends[found.key] = found
-            policy = replace(policy, mirror=Mirror(found.key, target.sent_host))
+            policy = replace(policy, mirrors=(Mirror(found.key, target.sent_host),))
         if default and (found := self._default(default.service).backend):
             findings.backends[found.key] = found
             pages = ErrorPages(

@@ -36,7 +36,7 @@ def _objects(**values: str) -> Iterator[KubeObject]:
 
 def mirror(given: World) -> Mirror | None:
     (route,) = given.traffic.hosts[HOST].routes
-    return route.policy.mirror
+    return next(iter(route.policy.mirrors), None)
 
 
 def copied_to(given: World) -> Backend:

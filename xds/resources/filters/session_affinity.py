@@ -9,6 +9,7 @@ from xds.envoyapi.messages import (
     Cookie,
     CookieAttribute,
     CookieBasedSessionState,
+    HeaderBasedSessionState,
     HeaderValue,
     HeaderValueOption,
     HeaderValueOptionHeaderAppendAction,
@@ -25,6 +26,7 @@ from xds.traffic.policy import Policy
 NAME = "session-affinity"
 
 _BY_COOKIE: Final = "envoy.http.stateful_session.cookie"
+_BY_HEADER: Final = "envoy.http.stateful_session.header"
 
 
 def session_affinity() -> HttpFilter:
@@ -38,15 +40,22 @@ def session_filters(policy: Policy, *, tls: bool) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _sessions(affinity: Affinity, *, tls: bool) -> Any:
-    """Sessions by cookie.
+    """Sessions by cookie, or by header.
 
     Path and Max-Age are plain attributes. In fields of their own they would also decide whether Envoy honours a cookie:
     not outside of the path, and not after the time.
     """
+    if affinity.header:
+        by_header = codec.pack(HeaderBasedSessionState(name=affinity.header))
+        return _for_route(TypedExtensionConfig(name=_BY_HEADER, typed_config=by_header))
     attributes = [CookieAttribute(name=name, value=value) for name, value in affinity.attributes(tls=tls).items()]
-    state = CookieBasedSessionState(cookie=Cookie(name=affinity.cookie, attributes=attributes))
-    by_cookie = TypedExtensionConfig(name=_BY_COOKIE, typed_config=codec.pack(state))
-    return codec.pack(StatefulSessionPerRoute(stateful_session=StatefulSession(session_state=by_cookie)))
+    cookie = Cookie(name=affinity.cookie, ttl=affinity.lifetime, attributes=attributes)
+    state = codec.pack(CookieBasedSessionState(cookie=cookie))
+    return _for_route(TypedExtensionConfig(name=_BY_COOKIE, typed_config=state))
+
+
+def _for_route(state: TypedExtensionConfig) -> Any:
+    return codec.pack(StatefulSessionPerRoute(stateful_session=StatefulSession(session_state=state)))
 
 
 def share_filters(backend: WeightedBackend) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.credentials import CredentialStore
 from xds.translate.gateway.grants import Grants
 from xds.translate.gateway.options import GatewayOptions
@@ -18,6 +19,7 @@ class GatewayContext:
 
     Attributes:
         allow_external_name: Whether Services of type ExternalName can be used.
+        max_regex_size: The size of a compiled expression above which proxies reject the expression.
         certificates: Judges the Secrets that listeners name.
         credentials: Judges the ConfigMaps with authorities, and the Secrets with certificates for backends.
         policies: The BackendTLSPolicies of each Service; `follow` keeps them in step.
@@ -27,6 +29,7 @@ class GatewayContext:
     options: GatewayOptions
     grants: Grants
     allow_external_name: bool = False
+    max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     certificates: CertificateStore = field(default_factory=CertificateStore, compare=False)
     credentials: CredentialStore = field(default_factory=CredentialStore, compare=False)
     policies: PolicyTargets = field(default_factory=PolicyTargets, compare=False)

@@ -4,13 +4,11 @@ Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/inte
 """
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.cors import Cors, pattern
-from xds.traffic.regex import compiled
+from xds.traffic.cors import Cors, grouped, is_comparable
 from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.grammars import BOOLEAN, INTEGER, MAX_CHARACTERS
 from xds.translate.nginx.reader import AnnotationReader
@@ -127,28 +125,10 @@ def _allowed(reader: AnnotationReader, max_regex_size: int) -> tuple[tuple[str, 
         return None
     if _ANY in listed:
         return ()
-    usable = tuple(each for each in listed if _ORIGIN.fullmatch(each) and _fits(each, max_regex_size))
+    usable = tuple(each for each in listed if _ORIGIN.fullmatch(each) and is_comparable(each, max_regex_size))
     if left_out := [shown(each) for each in listed if each not in usable]:
         named = ", ".join(left_out[:3]) + (", …" if left_out[3:] else "")
         rest = "the others count" if usable else _NO_CORS
         message = f"cors-allow-origin has {named}, which is no origin or too long a one; {rest}"
         reader.report(ORIGIN.full_name, Reason.ANNOTATION_INVALID, message, _REMEDY)
-    return _grouped(usable, max_regex_size) if usable else None
-
-
-def _fits(origin: str, max_regex_size: int) -> bool:
-    """Whether an origin can be compared: proxies compare those without a wildcard as text."""
-    return "*" not in origin or compiled(pattern((origin,))).programsize <= max_regex_size
-
-
-@lru_cache(maxsize=256)
-def _grouped(origins: tuple[str, ...], max_regex_size: int) -> tuple[tuple[str, ...], ...]:
-    """The origins in as few expressions as proxies accept, in order."""
-    groups = [origins[:1]]
-    for origin in origins[1:]:
-        joined = (*groups[-1], origin)
-        if compiled(pattern(joined)).programsize <= max_regex_size:
-            groups[-1] = joined
-        else:
-            groups.append((origin,))
-    return tuple(groups)
+    return grouped(usable, max_regex_size) if usable else None
