@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from xds.kube.decode import decode, is_name
+from xds.kube.gateway_objects import GatewayMetadata, GatewayObject, Namespace
 from xds.kube.objects import ConfigMap, KubeObject, Metadata, Secret, SecretData
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -108,6 +109,7 @@ def goes_back(before: str, after: str) -> bool:
 
 class _Metadata(Metadata, frozen=True):
     resource_version: str = ""
+    generation: int = 0
 
 
 class _SecretMetadata(Struct, frozen=True, rename="camel"):
@@ -238,16 +240,18 @@ def _found(kind: type[KubeObject], wire: Any) -> Found | None:
         secret = Secret(Metadata(key.name, key.namespace), SecretData.of(wire.data or {}))
         return Found(key, metadata.resource_version, secret)
     fields = (getattr(wire, name) for name in kind.__struct_fields__ if name != "metadata")
-    return Found(key, metadata.resource_version, kind(_plain(key, metadata), *fields))
+    return Found(key, metadata.resource_version, kind(_plain(kind, key, metadata), *fields))
 
 
-def _plain(key: Key, metadata: _Metadata) -> Metadata:
+def _plain(kind: type[KubeObject], key: Key, metadata: _Metadata) -> Metadata:
     annotations = metadata.annotations
     if annotations and LAST_APPLIED in annotations:
         annotations = {name: text for name, text in annotations.items() if name != LAST_APPLIED}
-    return Metadata(
-        key.name, key.namespace, metadata.uid, metadata.creation_timestamp, annotations or None, metadata.labels
-    )
+    if kind is Namespace:  # its annotations change often, and say nothing to us
+        return Metadata(key.name, labels=metadata.labels)
+    created = metadata.creation_timestamp
+    parts = (key.name, key.namespace, metadata.uid, created, annotations or None, metadata.labels)
+    return GatewayMetadata(*parts, metadata.generation) if issubclass(kind, GatewayObject) else Metadata(*parts)
 
 
 def _unusual_event(kind: type[KubeObject], line: bytes) -> Event | None:
