@@ -84,6 +84,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.http.original_ip_detection.xff.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
     from envoy_data_plane.envoy.extensions.matching.input_matchers.ip.v3 import Ip as Ip
+    from envoy_data_plane.envoy.extensions.matching.input_matchers.runtime_fraction.v3 import *
     from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import *

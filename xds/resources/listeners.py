@@ -1,13 +1,14 @@
 """LDS: the plain listener, and the TLS listener with a filter chain for each certificate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     Address,
     CommonTlsContext,
+    CommonTlsContextCombinedCertificateValidationContext,
     DownstreamTlsContext,
     FilterChain,
     Listener,
@@ -32,6 +33,7 @@ from xds.envoyapi.messages import (
     XdsStringMatcher,
     XdsTypedExtensionConfig,
 )
+from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.client_verification import client_verification
@@ -44,6 +46,9 @@ from xds.resources.options import ProxyOptions, TlsVersion
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.tls import CipherChoice, Termination, TlsTable
 
+Verification: TypeAlias = CommonTlsContextCombinedCertificateValidationContext
+"""The verification of clients' certificates."""
+
 TLS_HANDSHAKE_TIMEOUT: Final = timedelta(seconds=10)
 """Longest TLS handshake behind the ClientHello. By default a connection without a request stays for an hour."""
 
@@ -53,7 +58,7 @@ DEFAULT_FILTER_CHAIN: Final = "default"
 MISSING_FILTER_CHAIN: Final = "refused"
 """A name that no filter chain has: Envoy closes connections for which the matcher chooses it."""
 
-_CLOSED: Final = chosen(MISSING_FILTER_CHAIN)
+CLOSED: Final = chosen(MISSING_FILTER_CHAIN)
 
 _ENVOY_SUITES: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -94,13 +99,12 @@ def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
     """The TLS listener. Envoy rejects a listener without filter chains, so the table must terminate or pass TLS."""
     default = next((termination for termination in tls.terminations if termination.is_default), None)
     named = [termination for termination in tls.terminations if termination.hosts]
-    inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=codec.pack(TlsInspector()))
     return Listener(
         name=names.HTTPS,
         address=socket_address(options.listener_address, options.https_port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         tcp_keepalive=tcp_keepalive() if options.passes_tls else None,
-        listener_filters=[*proxy_protocol(options), inspector],
+        listener_filters=[*proxy_protocol(options), tls_inspector()],
         listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
         filter_chain_matcher=_filter_chain_matcher(tls),
         filter_chains=[
@@ -111,6 +115,11 @@ def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
     )
 
 
+def tls_inspector() -> ListenerFilter:
+    """The filter that reads the server name (SNI) of a connection."""
+    return ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=codec.pack(TlsInspector()))
+
+
 def proxy_protocol(options: ProxyOptions) -> Iterator[ListenerFilter]:
     """The filter that reads the header of the PROXY protocol, where connections begin with one."""
     if options.proxy_protocol:
@@ -118,28 +127,57 @@ def proxy_protocol(options: ProxyOptions) -> Iterator[ListenerFilter]:
 
 
 def _filter_chain(options: ProxyOptions, termination: Termination, name: str) -> FilterChain:
-    policy = options.policy.tls
     verification = client_verification(termination.checked) if termination.checked else None
+    alpn = http_protocols(options)
+    return FilterChain(
+        name=name,
+        transport_socket=tls_end(options, termination.secrets, alpn, verification, termination.ciphers),
+        transport_socket_connect_timeout=TLS_HANDSHAKE_TIMEOUT,
+        filters=[connection_manager(options, names.https_routes(termination))],
+    )
+
+
+def http_protocols(options: ProxyOptions) -> list[str]:
+    """The protocols that a client may choose from, by ALPN."""
+    return ["h2", "http/1.1"] if options.policy.clients.uses_http2 else ["http/1.1"]
+
+
+def tls_end(
+    options: ProxyOptions,
+    secrets: Iterable[Key],
+    alpn: list[str],
+    verification: Verification | None,
+    ciphers: CipherChoice | None = None,
+    *,
+    requires_certificate: bool = False,
+) -> TransportSocket:
+    """The end of TLS.
+
+    Args:
+        options: The operator's settings.
+        secrets: Hold the certificates.
+        alpn: Protocols that a client may choose from; empty: none is spoken of.
+        verification: Of clients' certificates; None: clients are asked for none.
+        ciphers: None: those of all hosts.
+        requires_certificate: Whether a handshake without a certificate of the client fails.
+    """
+    policy = options.policy.tls
     tls = DownstreamTlsContext(
         common_tls_context=CommonTlsContext(
-            tls_params=_tls_parameters(options, termination.ciphers),
-            alpn_protocols=["h2", "http/1.1"] if options.policy.clients.uses_http2 else ["http/1.1"],
+            tls_params=_tls_parameters(options, ciphers),
+            alpn_protocols=alpn,
             tls_certificate_sds_secret_configs=[
-                SdsSecretConfig(name=names.secret(secret), sds_config=ads()) for secret in termination.secrets
+                SdsSecretConfig(name=names.secret(secret), sds_config=ads()) for secret in secrets
             ],
             combined_validation_context=verification,
         ),
+        require_client_certificate=True if requires_certificate else None,
         # A resumed session counts as not validated.
         disable_stateless_session_resumption=True if verification or not policy.has_tickets else None,
         disable_stateful_session_resumption=verification is not None,
         session_timeout=policy.session_timeout,
     )
-    return FilterChain(
-        name=name,
-        transport_socket=TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(tls)),
-        transport_socket_connect_timeout=TLS_HANDSHAKE_TIMEOUT,
-        filters=[connection_manager(options, names.https_routes(termination))],
-    )
+    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(tls))
 
 
 def _tls_parameters(options: ProxyOptions, ciphers: CipherChoice | None) -> TlsParameters:
@@ -167,20 +205,30 @@ def _cipher_suites(usual: tuple[str, ...], ciphers: CipherChoice | None) -> list
 def _filter_chain_matcher(tls: TlsTable) -> Matcher | None:
     """A matcher of filter chains by SNI: exact names first, then wildcards for one label each. None without TLS hosts.
 
-    Some clients leave the dot at the end of a name, against https://www.rfc-editor.org/rfc/rfc6066#section-3
-
     `server_names` of a filter chain does not serve, because its wildcards stand for any number of labels.
     """
     chains = {host: chosen(termination.name) for termination in tls.terminations for host in termination.hosts}
     chains |= {
-        host: for_clients(tls.sources.get(host), chosen(passthrough_name(each.backend)), _CLOSED)
+        host: for_clients(tls.sources.get(host), chosen(passthrough_name(each.backend)), CLOSED)
         for each in tls.passed
         for host in each.hosts
     }
-    chains |= dict.fromkeys((*tls.without_certificate, *tls.closed), _CLOSED)
+    chains |= dict.fromkeys((*tls.without_certificate, *tls.closed), CLOSED)
+    return by_server_name(dict(sorted(chains.items())), "[^.]+")
+
+
+def by_server_name(chains: Mapping[str, MatcherOnMatch], width: str) -> Matcher | None:
+    """A matcher of names, and then of wildcards in their order; None without either.
+
+    Some clients leave the dot at the end of a name, against https://www.rfc-editor.org/rfc/rfc6066#section-3
+
+    Args:
+        chains: The choice for each name or wildcard.
+        width: An expression for the names in place of a wildcard's star.
+    """
     precise = {host: choice for host, choice in chains.items() if not is_wildcard(host)}
     exact = precise | {f"{host}.": choice for host, choice in precise.items()}
-    wildcards = _wildcard_matcher({host: choice for host, choice in chains.items() if is_wildcard(host)})
+    wildcards = _wildcard_matcher({host: choice for host, choice in chains.items() if is_wildcard(host)}, width)
     if not exact:
         return wildcards
     return Matcher(
@@ -189,15 +237,16 @@ def _filter_chain_matcher(tls: TlsTable) -> Matcher | None:
     )
 
 
-def _wildcard_matcher(chains: Mapping[str, MatcherOnMatch]) -> Matcher | None:
+def _wildcard_matcher(chains: Mapping[str, MatcherOnMatch], width: str) -> Matcher | None:
     if not chains:
         return None
-    return Matcher(matcher_list=MatcherMatcherList(matchers=[_wildcard(host, chains[host]) for host in sorted(chains)]))
+    matchers = [_wildcard(host, choice, width) for host, choice in chains.items()]
+    return Matcher(matcher_list=MatcherMatcherList(matchers=matchers))
 
 
-def _wildcard(host: str, choice: MatcherOnMatch) -> MatcherMatcherListFieldMatcher:
+def _wildcard(host: str, choice: MatcherOnMatch, width: str) -> MatcherMatcherListFieldMatcher:
     regex = XdsRegexMatcher(
-        google_re2=XdsRegexMatcherGoogleRe2(), regex=f"[^.]+{host.removeprefix('*').replace('.', '[.]')}[.]?"
+        google_re2=XdsRegexMatcherGoogleRe2(), regex=f"{width}{host.removeprefix('*').replace('.', '[.]')}[.]?"
     )
     predicate = MatcherMatcherListPredicateSinglePredicate(
         input=_server_name(), value_match=XdsStringMatcher(safe_regex=regex)

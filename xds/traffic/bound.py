@@ -126,3 +126,8 @@ class BoundListener:
     origin: Origin = field(compare=False)
     public_port: int
     reads_sni: bool = False
+
+    @property
+    def server_names(self) -> dict[str, Chain]:
+        """The chain of each server name, and of the empty name: of all names that no chain has."""
+        return {name: chain for chain in self.chains for name in chain.server_names or ("",)}

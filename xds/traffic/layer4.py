@@ -66,7 +66,7 @@ class Layer4Route:
     """The backends of connections or datagrams.
 
     Attributes:
-        shares: At least one; for UDP exactly one, because Envoy's filter names one cluster.
+        shares: At least one.
         policy: The treatment.
         origin: The entry: its object and field.
         service: The Service that the origin names.

@@ -101,7 +101,7 @@ class BoundListenersBuilder:
             name = names.table_routes(key)
             routes = RouteConfigurationBuilder(name, self._options[key.listener], self._validator)
             self._routes[key] = routes
-        table = Table(self._traffic.tables, key)
+        table = Table(self._listeners[key.listener], key, self._traffic.tables.get(key, {}))
         return (yield from routes.build(table.domains, table.domain, domains))
 
 

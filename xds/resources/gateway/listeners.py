@@ -5,9 +5,15 @@ from dataclasses import replace
 from xds.envoyapi.messages import Listener
 from xds.resources import names
 from xds.resources.addresses import socket_address
-from xds.resources.listeners import plain_listener
+from xds.resources.gateway.chains import filter_chain, filter_chain_matcher, named_chains
+from xds.resources.http_limits import CONNECTION_BUFFER_BYTES
+from xds.resources.layer4.keepalive import tcp_keepalive
+from xds.resources.layer4.logs import listener_logs
+from xds.resources.layer4.ports import Place, tcp_listener, udp_listener
+from xds.resources.listeners import DEFAULT_FILTER_CHAIN, plain_listener, proxy_protocol, tls_inspector
 from xds.resources.options import ProxyOptions
-from xds.traffic.bound import BoundListener
+from xds.traffic.bound import BoundListener, ListenerKey
+from xds.traffic.layer4 import Layer4Route, PortKey, Transport
 
 
 def bound_options(options: ProxyOptions, listener: BoundListener) -> ProxyOptions:
@@ -30,8 +36,43 @@ def bound_listener(listener: BoundListener, options: ProxyOptions) -> Listener |
         listener: The listener.
         options: Those of `bound_options`.
     """
-    address = socket_address(listener.key.address, listener.key.port)
-    table = listener.chains[0].table
-    if table is None or listener.reads_sni:
+    if listener.reads_sni:
+        return _by_server_name(listener, options)
+    key, (chain,) = listener.key, listener.chains
+    if chain.table:
+        address = socket_address(key.address, key.port)
+        return plain_listener(options, str(key), address, names.table_routes(chain.table))
+    return _stream_listener(key, chain.route, options) if chain.route else None
+
+
+def _stream_listener(key: ListenerKey, route: Layer4Route, options: ProxyOptions) -> Listener:
+    is_udp = key.transport is Transport.UDP
+    place = Place(str(key), socket_address(key.address, key.port, is_udp=is_udp), stat_prefix(key))
+    logs = listener_logs(str(key), PortKey(key.transport, key.port), route.service, options)
+    return udp_listener(place, route, logs) if is_udp else tcp_listener(place, route, logs)
+
+
+def _by_server_name(listener: BoundListener, options: ProxyOptions) -> Listener | None:
+    """A listener of TLS, whose chains are chosen by server name."""
+    chains = named_chains(listener)
+    if not chains:
         return None
-    return plain_listener(options, str(listener.key), address, names.table_routes(table))
+    key = listener.key
+    built = {name: filter_chain(listener, name, chain, options) for name, chain in chains.items()}
+    default = built.pop(DEFAULT_FILTER_CHAIN, None)
+    return Listener(
+        name=str(key),
+        address=socket_address(key.address, key.port),
+        per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
+        tcp_keepalive=tcp_keepalive(),
+        listener_filters=[*proxy_protocol(options), tls_inspector()],
+        listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
+        filter_chain_matcher=filter_chain_matcher(listener, chains),
+        filter_chains=[*built.values()],
+        default_filter_chain=default,
+    )
+
+
+def stat_prefix(key: ListenerKey) -> str:
+    """The listener in names of statistics, such as `listener.tcp_192.0.2.1_9000.downstream_cx_active`."""
+    return f"{key.transport}_{key.address.replace(':', '_')}_{key.port}"

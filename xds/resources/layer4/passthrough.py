@@ -42,7 +42,8 @@ def passthrough_name(backend: BackendKey) -> str:
 def passthrough_chain(passed: Passthrough, options: ProxyOptions) -> FilterChain:
     """The filter chain, without a transport socket: the bytes of TLS go on as they come."""
     backend, policy = passed.backend, Layer4Policy(passed.idle_timeout)
-    proxy = tcp_proxy(STAT_PREFIX, [Share(backend)], policy, passthrough_logs(backend, options))
+    logs = passthrough_logs(names.HTTPS, backend.service_key, options)
+    proxy = tcp_proxy(STAT_PREFIX, [Share(backend)], policy, logs)
     return FilterChain(name=passthrough_name(backend), filters=[proxy])
 
 
