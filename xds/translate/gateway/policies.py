@@ -16,7 +16,7 @@ from xds.problems.text import shown
 from xds.traffic.affinity import Affinity
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.retries import Retries
-from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
+from xds.traffic.timeouts import Timeouts
 from xds.translate.gateway.durations import duration
 from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
 from xds.translate.gateway.translated import Refusal
@@ -57,8 +57,9 @@ def _with_times(policy: Policy, written: HTTPRouteTimeouts, retry: HTTPRouteRetr
     # Without a retry, the only try is the request.
     whole = request if retries else of_try or request
     silence = whole if whole and whole > _USUAL_SILENCE else None
-    timeouts = Timeouts(silence=silence, whole=whole) if whole else NO_TIMEOUTS
-    return NO_POLICY if timeouts is NO_TIMEOUTS and retries is None else replace(policy, timeouts=timeouts, retries=retries)
+    if whole is None and retries is None:
+        return policy
+    return replace(policy, timeouts=Timeouts(silence=silence, whole=whole), retries=retries)
 
 
 def _time(text: str | None, at: FieldPath) -> timedelta | None:
@@ -103,9 +104,8 @@ def _affinity(findings: RouteFindings, written: SessionPersistence, at: FieldPat
         return Affinity(name, path="/", moves_on_failure=True, header=name.lower())
     if written.type != "Cookie":
         raise _invalid(f"{shown(written.type)} is neither Cookie nor Header", field.child("type"))
-    if written.cookie_config.lifetime_type == "Permanent" if written.cookie_config else False:
-        if lifetime is None:
-            raise _invalid("a permanent cookie needs an absoluteTimeout", field.child("cookieConfig"))
+    if lifetime is None and written.cookie_config and written.cookie_config.lifetime_type == "Permanent":
+        raise _invalid("a permanent cookie needs an absoluteTimeout", field.child("cookieConfig"))
     return Affinity(name, path="/", moves_on_failure=True, lifetime=lifetime)
 
 
