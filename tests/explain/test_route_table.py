@@ -45,7 +45,7 @@ def test_the_matcher_answers_as_the_specification(table: Table, case: Case) -> N
     if case.service is not None:
         assert given.route is not None
         assert isinstance(given.route.action, Forward)
-        assert [each.key.service for each in given.route.action.shares] == [case.service]
+        assert [each.key and each.key.service for each in given.route.action.shares] == [case.service]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -120,7 +120,7 @@ class StateReader:
     def request_facts(self, request: Request, given: Answer) -> RequestFacts:
         termination, route = _termination(given), given.route
         forward = route.action if route and isinstance(route.action, Forward) else None
-        keys = [each.key_of(tls=request.https) for each in forward.shares] if forward else []
+        keys = [key for each in forward.shares if (key := each.key_of(tls=request.https))] if forward else []
         chosen = handshake_of(given)
         if chosen and chosen.passthrough:
             keys = [chosen.passthrough.backend]

@@ -34,7 +34,15 @@ from xds.explain.request import Request, host_of, malformed, normalized
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.conditions import Comparison as ValueComparison
-from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition, SessionCondition
+from xds.traffic.conditions import (
+    Condition,
+    CookieCondition,
+    GrpcMethodCondition,
+    HeaderCondition,
+    MethodCondition,
+    QueryCondition,
+    SessionCondition,
+)
 from xds.traffic.hosts import NO_HOST, beginnings_of, covers, is_beginning, is_wildcard, wildcard_of, wildcards_of
 from xds.traffic.model import Traffic
 from xds.traffic.regex import compiled, found_anywhere, matches
@@ -136,8 +144,8 @@ def _status(route: Route, request: Request) -> int:
     if route.policy.access and lacks_password(route.policy.access, request):
         return 401
     match route.action:
-        case Forward(backends):
-            return 200 if backends else 503
+        case Forward() as forward:
+            return forward.status or 200
         case RouteRedirect(status) | DirectAnswer(status) | HostRedirect(_, status) | Closed(_, status):
             return status
 
@@ -231,7 +239,7 @@ def _comparison(route: Route, path: str) -> Comparison:
     if _matches(route, path, ignore_case=True):
         return Comparison.CASE
     written = route.path.rstrip("/")
-    if route.path_type is PathType.REGEX:
+    if route.path_type in (PathType.REGEX, PathType.WHOLE_REGEX):
         return Comparison.DIFFERS
     if route.path_type is PathType.PREFIX:
         return Comparison.ELEMENT if path.startswith(written) else Comparison.DIFFERS
@@ -244,16 +252,28 @@ def _holds(condition: Condition, request: Request) -> bool:
     match condition:
         case CookieCondition(name, value) | SessionCondition(name, value):
             return request.cookie(name) == value
-        case HeaderCondition(name, value, ValueComparison.EQUAL):
-            return request.header(name) == value
-        case HeaderCondition(name, pattern):
-            found = request.header(name)
-            return found is not None and compiled(found_anywhere(pattern)).fullmatch(found) is not None
+        case MethodCondition(method):
+            return request.method == method
+        case GrpcMethodCondition(method):
+            return request.path.endswith(f"/{method}")
+        case HeaderCondition(name, value, comparison):
+            return _is_value(request.header(name), value, comparison)
+        case QueryCondition(name, value, comparison):
+            return _is_value(request.parameter(name), value, comparison)
+
+
+def _is_value(found: str | None, value: str, comparison: ValueComparison) -> bool:
+    if found is None or comparison is ValueComparison.EQUAL:
+        return found == value
+    pattern = found_anywhere(value) if comparison is ValueComparison.FOUND else value
+    return compiled(pattern).fullmatch(found) is not None
 
 
 def _matches(route: Route, path: str, *, ignore_case: bool = False) -> bool:
     if route.path_type is PathType.REGEX:
         return matches(route.path, path)
+    if route.path_type is PathType.WHOLE_REGEX:
+        return not ignore_case and compiled(route.path).fullmatch(path) is not None
     written = route.path.lower() if ignore_case else route.path
     path = path.lower() if ignore_case else path
     if route.path_type is PathType.EXACT:

@@ -220,8 +220,10 @@ def _shares(route: Route | None) -> Iterator[ExplainStep]:
     """The choice among several backends."""
     if route and isinstance(route.action, Forward) and len(route.action.backends) > 1:
         total = sum(each.weight for each in route.action.backends)
-        shares = ", ".join(f"{each.key.alone} gets {each.weight}" for each in route.action.backends)
-        services = tuple(ObjectRef("Service", *each.key.service_key) for each in route.action.backends)
+        answer = f"an answer {route.action.unresolved}"
+        named = ((each.key.alone if each.key else answer, each.weight) for each in route.action.backends)
+        shares = ", ".join(f"{name} gets {weight}" for name, weight in named)
+        services = tuple(ObjectRef("Service", *each.key.service_key) for each in route.action.backends if each.key)
         yield ExplainStep("shares", f"of {total} requests, {shares}", services)
 
 
@@ -261,7 +263,7 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
             return f"{backend.key} answers{how if facts.is_passed else whom}"
         case 301 | 302 | 303 | 307 | 308:
             return f"{status}, to {_location(facts)}"
-        case 403 | 503 if route:
+        case 403 | 500 | 503 if route:
             return f"{status}: {_unavailable(route)}"
     return {
         0: f"the connection is closed{_why_closed(facts)}",
@@ -292,6 +294,8 @@ def _refusal(route: Route, access: Access, request: Request) -> str:
 def _unavailable(route: Route) -> str:
     if isinstance(route.action, Closed):
         return f"closed, as {', '.join(route.action.annotations)} can't be had here"
+    if isinstance(route.action, Forward) and route.action.backends and route.action.status:
+        return f"no backend of {route.origin.object} can be used"
     if route.backend is None:
         return f"Service {route.service} or its port can't be used"
     return f"Service {route.service} has no ready endpoint"

@@ -42,6 +42,11 @@ class Request:
         values = [value.strip(" \t") for key, value in self.headers if key.lower() == name]
         return ",".join(values) if values else None
 
+    def parameter(self, name: str) -> str | None:
+        """The value of a parameter in the query, as written; the first one of the name."""
+        pairs = (each.partition("=") for each in self.path.partition("?")[2].split("&"))
+        return next((value for key, _, value in pairs if key == name), None)
+
     def cookie(self, name: str) -> str | None:
         """The value of a cookie; the first one of the name, without quotes."""
         pairs = (

@@ -24,6 +24,7 @@ from xds.resources.config_source import ads
 from xds.traffic.backend_tls import BackendTls, BackendTlsVersion, CredentialKey, NameKind, SubjectName
 from xds.traffic.backends import Backend
 from xds.traffic.questions import Questions
+from xds.traffic.upstream import BackendProtocol
 
 SYSTEM_AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
 """The authorities that the proxy's system trusts, where Debian, Ubuntu, Alpine and Envoy's images keep them."""
@@ -37,10 +38,13 @@ _VERSIONS: Final = {
 
 
 def transport_socket(backend: Backend) -> TransportSocket | None:
-    """The transport socket of a backend; None for one that is spoken to in plain text."""
-    if not backend.protocol.uses_tls:
-        return None
+    """The transport socket of a backend; None for one that is spoken to in plain text.
+
+    Bytes of TCP are sent by TLS where the policy asks for TLS; without a policy, nothing tells.
+    """
     tls, questions = backend.upstream.tls, backend.upstream.questions
+    if not backend.protocol.uses_tls and not (tls and backend.protocol is BackendProtocol.TCP):
+        return None
     if questions and not tls:
         return _to_authorizer(questions)
     return _with_credentials(tls, backend) if tls else _encrypted()

@@ -8,6 +8,7 @@ from xds.envoyapi.messages import (
     RegexMatchAndSubstitute,
     RegexMatcher,
     RouteAction,
+    RouteActionClusterNotFoundResponseCode,
     WeightedCluster,
     WeightedClusterClusterWeight,
 )
@@ -50,6 +51,7 @@ def forward_action(forward: Forward, policy: Policy, silence: timedelta | None, 
     return RouteAction(
         cluster=names.cluster(forward.backends[0].key_of(tls=tls)) if len(shares) == 1 else None,
         weighted_clusters=WeightedCluster(clusters=shares) if len(shares) > 1 else None,
+        cluster_not_found_response_code=_unresolved(forward),
         timeout=policy.timeouts.whole or NO_RESPONSE_TIMEOUT,
         host_rewrite_literal=upstream_host if upstream_host and is_constant else None,
         host_rewrite=None if is_constant else _formatted(upstream_host),
@@ -61,6 +63,13 @@ def forward_action(forward: Forward, policy: Policy, silence: timedelta | None, 
         request_mirror_policies=[mirror_policy(each) for each in policy.mirrors],
         rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )
+
+
+def _unresolved(forward: Forward) -> RouteActionClusterNotFoundResponseCode:
+    """The answer to the shares without a backend, which name a cluster that never exists."""
+    codes = RouteActionClusterNotFoundResponseCode
+    has_such = forward.unresolved == 500 and any(each.key is None for each in forward.backends)
+    return codes.INTERNAL_SERVER_ERROR if has_such else codes.SERVICE_UNAVAILABLE
 
 
 def _formatted(upstream_host: str) -> str:

@@ -36,13 +36,20 @@ COLLECTOR: Final = "otlp-collector"
 AUTHZ: Final = "authz"
 """The cluster of `xds authz` beside each proxy, and the filter that asks."""
 
+UNRESOLVED: Final = "unresolved"
+"""A cluster that never exists, for requests whose backend can't be found. Names of other clusters hold slashes."""
+
 METADATA_NAMESPACE: Final = "xds-ingress"
 """The namespace of a route's metadata with the Ingress and the Service that the route comes from."""
 
 
-def cluster(backend: BackendKey) -> str:
-    """The name of a backend's Cluster and ClusterLoadAssignment. No part of a backend key holds a slash or a dot."""
-    return str(backend)
+def cluster(backend: BackendKey | None) -> str:
+    """The name of a backend's Cluster and ClusterLoadAssignment. No part of a backend key holds a slash or a dot.
+
+    Args:
+        backend: None for a share of requests without one.
+    """
+    return str(backend) if backend else UNRESOLVED
 
 
 def backend(cluster_name: str) -> BackendKey | None:

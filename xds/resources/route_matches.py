@@ -1,7 +1,23 @@
 """The RouteMatch of a route: path, headers and cookies of a request."""
 
-from xds.envoyapi.messages import CookieMatcher, HeaderMatcher, RegexMatcher, RouteMatch, StringMatcher
-from xds.traffic.conditions import Comparison, CookieCondition, HeaderCondition, SessionCondition
+from xds.envoyapi.messages import (
+    CookieMatcher,
+    HeaderMatcher,
+    QueryParameterMatcher,
+    RegexMatcher,
+    RouteMatch,
+    StringMatcher,
+)
+from xds.traffic.conditions import (
+    Comparison,
+    Condition,
+    CookieCondition,
+    GrpcMethodCondition,
+    HeaderCondition,
+    MethodCondition,
+    QueryCondition,
+    SessionCondition,
+)
 from xds.traffic.regex import found_anywhere, is_literal, whole_path
 from xds.traffic.routes import PathType, Route
 
@@ -12,11 +28,23 @@ def route_match(route: Route, guards: tuple[HeaderMatcher, ...], instead: str = 
     if guards:
         match.headers.extend(guards)
     for condition in route.conditions:
-        if isinstance(condition, HeaderCondition):
-            match.headers.append(_header(condition))
-        else:
-            match.cookies.append(_cookie(condition))
+        _add(match, condition)
     return match
+
+
+def _add(match: RouteMatch, condition: Condition) -> None:
+    match condition:
+        case HeaderCondition(name, value, comparison):
+            match.headers.append(HeaderMatcher(name=name, string_match=_matcher(value, comparison)))
+        case MethodCondition(method):
+            match.headers.append(HeaderMatcher(name=":method", string_match=StringMatcher(exact=method)))
+        case GrpcMethodCondition(method):
+            match.headers.append(HeaderMatcher(name=":path", string_match=StringMatcher(suffix=f"/{method}")))
+        case QueryCondition(name, value, comparison):
+            matcher = _matcher(value, comparison)
+            match.query_parameters.append(QueryParameterMatcher(name=name, string_match=matcher))
+        case CookieCondition(name, value) | SessionCondition(name, value):
+            match.cookies.append(CookieMatcher(name=name, string_match=StringMatcher(exact=value)))
 
 
 def _path_match(route: Route, instead: str) -> RouteMatch:
@@ -28,20 +56,18 @@ def _path_match(route: Route, instead: str) -> RouteMatch:
             return RouteMatch(prefix=route.path, case_sensitive=False)
         case PathType.REGEX:
             return RouteMatch(safe_regex=RegexMatcher(regex=whole_path(route.path)))
+        case PathType.WHOLE_REGEX:
+            return RouteMatch(safe_regex=RegexMatcher(regex=route.path))
         case PathType.EXACT:
             return RouteMatch(path=route.path)
     return RouteMatch(path_separated_prefix=prefix)
 
 
-def _header(condition: HeaderCondition) -> HeaderMatcher:
-    if condition.comparison is Comparison.FOUND:
-        regex = RegexMatcher(regex=found_anywhere(condition.value))
-        return HeaderMatcher(name=condition.name, string_match=StringMatcher(safe_regex=regex))
-    return HeaderMatcher(name=condition.name, string_match=StringMatcher(exact=condition.value))
-
-
-def _cookie(condition: CookieCondition | SessionCondition) -> CookieMatcher:
-    return CookieMatcher(name=condition.name, string_match=StringMatcher(exact=condition.value))
+def _matcher(value: str, comparison: Comparison) -> StringMatcher:
+    if comparison is Comparison.EQUAL:
+        return StringMatcher(exact=value)
+    regex = found_anywhere(value) if comparison is Comparison.FOUND else value
+    return StringMatcher(safe_regex=RegexMatcher(regex=regex))
 
 
 def more_labels_than(wildcard: str) -> HeaderMatcher:

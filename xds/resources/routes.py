@@ -240,7 +240,7 @@ def _name(route: Route) -> str:
 def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
     action = route.action
     redirect = action if isinstance(action, Redirect) else None
-    forward = action if isinstance(action, Forward) and action.backends else None
+    forward = action if isinstance(action, Forward) and action.status is None else None
     is_url = redirect is not None and redirect.base is LocationBase.NONE
     policy = route.policy if route.policy is NO_POLICY else without(route.policy, place.shared)
     return EnvoyRoute(
@@ -324,8 +324,8 @@ def _response_headers(route: Route, redirect: Redirect | None, place: Place) -> 
 def _direct_response(action: Action) -> DirectResponseAction | None:
     """The answer of a route without a backend, except redirects to a path, which Envoy has an action for."""
     match action:
-        case Forward(backends):
-            return None if backends else DirectResponseAction(status=503)
+        case Forward():
+            return DirectResponseAction(status=action.status) if action.status else None
         case Redirect():
             is_url = action.base is LocationBase.NONE
             return DirectResponseAction(status=action.status) if is_url else None

@@ -46,7 +46,7 @@ def _to_backends(domain: Domain) -> Iterator[Route]:
         if not isinstance(answers, FixedAnswer):
             default = answers.fallback(domain.default)
             for route in (*answers.routes, *((default,) if default else ())):
-                if isinstance(route.action, Forward) and route.action.backends:
+                if isinstance(route.action, Forward) and route.action.status is None:
                     yield route
 
 

@@ -12,7 +12,7 @@ class WeightedBackend:
     """A backend with its share of the requests.
 
     Attributes:
-        key: Names the backend.
+        key: Names the backend; None where the origin's reference can't be followed: `Forward.unresolved` is answered.
         tls_key: Names the backend of requests that came by TLS; None: the same.
         weight: The share, of the sum of all weights.
         upstream_host: As in Policy, which decides where this one is empty.
@@ -20,14 +20,14 @@ class WeightedBackend:
         has_sessions: Whether the policy's affinity holds.
     """
 
-    key: BackendKey
+    key: BackendKey | None
     tls_key: BackendKey | None = None
     weight: int = 1
     upstream_host: str = ""
     mark: str = ""
     has_sessions: bool = True
 
-    def key_of(self, *, tls: bool) -> BackendKey:
+    def key_of(self, *, tls: bool) -> BackendKey | None:
         """The backend of requests that came by TLS, or by plain HTTP."""
         return self.tls_key if tls and self.tls_key else self.key
 
@@ -38,14 +38,23 @@ class Forward:
 
     Attributes:
         backends: The main backend first. Empty where the Service or the port can't be used; the answer is 503.
+        unresolved: The status of answers to the shares without a backend: 500 or 503.
     """
 
     backends: tuple[WeightedBackend, ...]
+    unresolved: int = 500
 
     @property
     def shares(self) -> tuple[WeightedBackend, ...]:
         """The backends that get requests."""
         return tuple(each for each in self.backends if each.weight)
+
+    @property
+    def status(self) -> int | None:
+        """The status of every answer where no request reaches a backend; None where some do."""
+        if not self.backends:
+            return 503
+        return None if any(each.key for each in self.shares) else self.unresolved
 
     @classmethod
     def to(cls, backend: BackendKey | None, tls_backend: BackendKey | None = None) -> "Forward":

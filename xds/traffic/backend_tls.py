@@ -10,6 +10,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 from xds.problems.problem import Key, ObjectRef
 
+_JOIN: Final = "+"
+
+MAX_DEPTH: Final = 100
+"""Of max_verify_depth: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
+"""
+
 
 class BackendTlsVersion(StrEnum):
     """A version of TLS, as nginx names it."""
@@ -29,9 +35,6 @@ class CredentialPart(StrEnum):
     """Of the certificates of clients, with their revocation lists."""
     CONFIG_MAPS = "config-maps"
     """Authorities that are in ConfigMaps, of backends or of clients."""
-
-
-_JOIN: Final = "+"
 
 
 class CredentialKey(NamedTuple):

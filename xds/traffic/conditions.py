@@ -11,6 +11,8 @@ class Comparison(StrEnum):
     EQUAL = "="
     FOUND = "~"
     """The value is a regular expression, of RE2, found anywhere in the request's value."""
+    WHOLE = "=~"
+    """The value is a regular expression, of RE2, for the whole of the request's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,44 @@ class HeaderCondition:
 
     def __str__(self) -> str:
         return f"header {self.name}{self.comparison}{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodCondition:
+    """The method of the request, in capitals."""
+
+    method: str
+
+    def __str__(self) -> str:
+        return f"method {self.method}"
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcMethodCondition:
+    """The method of a gRPC call, of any service: the last segment of the path."""
+
+    method: str
+
+    def __str__(self) -> str:
+        return f"gRPC method {self.method}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCondition:
+    """A parameter in the query of the request has a value: as written there, the first one of the name.
+
+    Attributes:
+        name: As written.
+        value: To compare with.
+        comparison: How.
+    """
+
+    name: str
+    value: str
+    comparison: Comparison = Comparison.EQUAL
+
+    def __str__(self) -> str:
+        return f"query {self.name}{self.comparison}{self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +96,6 @@ class SessionCondition:
         return f"session {self.name}={self.value}"
 
 
-Condition: TypeAlias = HeaderCondition | CookieCondition | SessionCondition
+Condition: TypeAlias = (
+    HeaderCondition | MethodCondition | GrpcMethodCondition | QueryCondition | CookieCondition | SessionCondition
+)

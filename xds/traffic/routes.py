@@ -10,10 +10,18 @@ from xds.problems.problem import Key, ObjectRef
 from xds.traffic.actions import Action, Forward, HostRedirect
 from xds.traffic.backends import BackendKey
 from xds.traffic.client_certificates import CheckedHost, ClientCertificates
-from xds.traffic.conditions import Condition, HeaderCondition, SessionCondition
+from xds.traffic.conditions import (
+    Condition,
+    CookieCondition,
+    GrpcMethodCondition,
+    HeaderCondition,
+    MethodCondition,
+    QueryCondition,
+    SessionCondition,
+)
 from xds.traffic.https_redirect import BY_OPERATOR, NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
-from xds.traffic.regex import matches
+from xds.traffic.regex import compiled, matches
 
 ACME_CHALLENGES: Final = "/.well-known/acme-challenge/"
 """Paths at which an authority asks for the proof of control over a host, over plain HTTP.
@@ -30,6 +38,8 @@ class PathType(StrEnum):
     """Whole segments between slashes are compared."""
     REGEX = "Regex"
     """The beginning of a request's path is compared, by an expression and whatever the case of letters."""
+    WHOLE_REGEX = "RegularExpression"
+    """The whole path of a request is compared, by an expression and with the case of letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,8 @@ class Route:
         """Whether the path of a normalized request matches."""
         if self.path_type is PathType.REGEX:
             return matches(self.path, path)
+        if self.path_type is PathType.WHOLE_REGEX:
+            return compiled(self.path).fullmatch(path) is not None
         if self.path_type is PathType.EXACT:
             return path == self.path
         prefix = self.path.rstrip("/")
@@ -104,19 +116,28 @@ class Route:
         return self.path.startswith(ACME_CHALLENGES)
 
     @property
-    def precedence(self) -> tuple[bool, int, str, int, int, int]:
+    def precedence(self) -> tuple[int, int, str, int, int, int, int, int]:
         """A sort key, the most specific route first: Exact before Prefix, then the longest path, then most conditions.
 
-        Sessions precede conditions on headers, which precede those on cookies.
+        Sessions precede conditions on the method, then those on headers, on the query and on cookies. Expressions for
+        whole paths are between Exact and Prefix, where the Gateway API leaves their place open:
+        https://gateway-api.sigs.k8s.io/reference/spec/#httprouterule
 
         An Exact route never loses to a longer Prefix: where both match a request, the Prefix is longer by a trailing
         slash at most, and Prefix ignores trailing slashes.
         Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#multiple-matches
         """
-        sessions = sum(isinstance(each, SessionCondition) for each in self.conditions)
-        headers = sum(isinstance(each, HeaderCondition) for each in self.conditions)
-        cookies = len(self.conditions) - headers - sessions
-        return (self.path_type is PathType.PREFIX, -len(self.path), self.path, -sessions, -headers, -cookies)
+        place = (_RANKS[self.path_type], -len(self.path), self.path)
+        if not self.conditions:
+            return (*place, 0, 0, 0, 0, 0)
+        kinds = [type(each) for each in self.conditions]
+        sessions = kinds.count(SessionCondition)
+        methods = kinds.count(MethodCondition) + kinds.count(GrpcMethodCondition)
+        headers, queries = kinds.count(HeaderCondition), kinds.count(QueryCondition)
+        return (*place, -sessions, -methods, -headers, -queries, -kinds.count(CookieCondition))
+
+
+_RANKS: Final = {PathType.EXACT: 0, PathType.REGEX: 0, PathType.WHOLE_REGEX: 1, PathType.PREFIX: 2}
 
 
 def most_specific_first(routes: Iterable[Route]) -> list[Route]:

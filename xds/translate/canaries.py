@@ -121,8 +121,11 @@ class _Split:
             yield primary
             return
         (main,), (own,) = primary.action.backends, self._own.action.backends
+        if main.key is None or own.key is None:  # only routes of the Gateway API have such shares
+            yield primary
+            return
         joins = primary.policy.affinity is not None and self._lent.lent.is_sticky
-        tls_keys = own.key_of(tls=True), main.key_of(tls=True)
+        tls_keys = own.tls_key or own.key, main.tls_key or main.key
         share = WeightedBackend(
             self._with_fallback(own.key, main.key, joins=joins),
             self._with_fallback(*tls_keys, joins=joins) if own.tls_key or main.tls_key else None,

@@ -143,7 +143,7 @@ def lent(**values: str) -> Ingress:
 
 def shares(route: Route) -> list[tuple[BackendKey, str, bool]]:
     assert isinstance(route.action, Forward)
-    return [(each.key, each.mark, each.has_sessions) for each in route.action.backends]
+    return [(each.key, each.mark, each.has_sessions) for each in route.action.backends if each.key]
 
 
 JOINED = NEXT._replace(fallback=str(WEB), is_joined=True)

@@ -9,6 +9,7 @@ from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.credentials import CredentialStore
 from xds.translate.gateway.grants import Grants
 from xds.translate.gateway.options import GatewayOptions
+from xds.translate.gateway.policy_targets import PolicyTargets
 from xds.translate.served_certificates import CertificateStore
 
 
@@ -21,6 +22,7 @@ class GatewayContext:
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
         certificates: Judges the Secrets that listeners name.
         credentials: Judges the ConfigMaps with authorities, and the Secrets with certificates for backends.
+        policies: The BackendTLSPolicies of each Service; `follow` keeps them in step.
     """
 
     state: KubeState
@@ -30,6 +32,7 @@ class GatewayContext:
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     certificates: CertificateStore = field(default_factory=CertificateStore, compare=False)
     credentials: CredentialStore = field(default_factory=CredentialStore, compare=False)
+    policies: PolicyTargets = field(default_factory=PolicyTargets, compare=False)
 
     def keep(self, used: Set[Key]) -> None:
         """Forget the content of all other Secrets and ConfigMaps: nothing announces that one is no longer watched."""

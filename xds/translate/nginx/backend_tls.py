@@ -8,7 +8,7 @@ from typing import Final
 from xds.kube.objects import Secret
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.backend_tls import BackendTls, BackendTlsVersion
+from xds.traffic.backend_tls import MAX_DEPTH, BackendTls, BackendTlsVersion
 from xds.translate.credentials import JudgedSecret
 from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.cipher_suites import CipherList, cipher_list
@@ -20,10 +20,6 @@ _FAMILY: Final = "TLS to backends"
 _ON: Final = "on"
 _SWITCH: Final = one_of(_ON, "off")
 _PATHS: Final = "counts for the paths of its Ingress, and not for other Ingresses of the host"
-
-MAX_DEPTH: Final = 100
-"""Of max_verify_depth: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
-"""
 
 
 def _versions(value: str) -> tuple[BackendTlsVersion, BackendTlsVersion]:

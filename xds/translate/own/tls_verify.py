@@ -7,7 +7,7 @@ from typing import Final
 from xds.kube.objects import Secret
 from xds.problems.problem import Key
 from xds.problems.text import shown
-from xds.traffic.backend_tls import BackendTls
+from xds.traffic.backend_tls import MAX_DEPTH, BackendTls
 from xds.translate.names import is_label, is_subdomain
 from xds.translate.nginx import backend_tls
 from xds.translate.nginx.annotation import OWN_PREFIX, Annotation, Grammar, InvalidValueError
@@ -86,4 +86,4 @@ def read(reader: AnnotationReader, objects: NamedObjects) -> BackendTls | Unavai
         why = judged.why_not or "it has no ca.crt"
         report_unusable(reader, TLS_VERIFY, f"names Secret {key}, which can't be used: {why}; {CLOSED}")
         return Unavailable(TLS_VERIFY)
-    return BackendTls(key, verify_depth=backend_tls.MAX_DEPTH, name=asked.name, sends_name=True)
+    return BackendTls(key, verify_depth=MAX_DEPTH, name=asked.name, sends_name=True)

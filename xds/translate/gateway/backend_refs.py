@@ -1,0 +1,136 @@
+"""From the backendRefs of a route to backends: by kind, by ReferenceGrant, by Service and port, by BackendTLSPolicy.
+
+Source: https://gateway-api.sigs.k8s.io/reference/spec/#backendref
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from xds.kube.gateway_objects import BackendRef, namespace_of
+from xds.kube.objects import IngressServiceBackend, Service, ServiceBackendPort
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import Key, ObjectRef
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
+from xds.traffic.actions import Forward, WeightedBackend
+from xds.traffic.backends import Backend
+from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
+from xds.translate.backends import BackendFault, protocol_of_port, resolve
+from xds.translate.gateway.backend_tls import backend_tls
+from xds.translate.gateway.findings import RouteFindings
+from xds.translate.gateway.translated import Refusal, grants
+
+MAX_WEIGHT: Final = 1_000_000
+"""Source: https://gateway-api.sigs.k8s.io/reference/spec/#backendref"""
+
+_REASONS: Final = {
+    Reason.BACKEND_NOT_FOUND: "BackendNotFound",
+    Reason.BACKEND_PORT_NOT_FOUND: "BackendNotFound",
+    Reason.APP_PROTOCOL_UNKNOWN: "UnsupportedProtocol",
+    Reason.EXTERNAL_NAME_REFUSED: "UnsupportedValue",
+}
+"""The reasons of the condition ResolvedRefs."""
+
+_EFFECT: Final = "requests for the backend are not forwarded"
+
+
+def forward(
+    findings: RouteFindings,
+    refs: Sequence[BackendRef],
+    at: FieldPath,
+    spoken: BackendProtocol | None = None,
+    *,
+    unresolved: int = 500,
+) -> Forward:
+    """The backends of a rule with their shares. A backend of weight 0 gets no request and needs no cluster.
+
+    Args:
+        findings: Takes the backends, and the references that can't be followed.
+        refs: As written.
+        at: Of the list.
+        spoken: As for `resolve_backend`.
+        unresolved: The status of answers to the share of a reference that can't be followed.
+    """
+    shares: list[WeightedBackend] = []
+    for index, ref in enumerate(refs):
+        backend = resolve_backend(findings, ref, at.child(index), spoken=spoken)
+        if weight := min(max(ref.weight, 0), MAX_WEIGHT):
+            if backend:
+                findings.backends[backend.key] = backend
+            key, host = (backend.key, backend.host) if backend else (None, "")
+            shares.append(WeightedBackend(key, weight=weight, upstream_host=host))
+    return Forward(tuple(shares) or (WeightedBackend(None),), unresolved)
+
+
+def resolve_backend(
+    findings: RouteFindings, ref: BackendRef, at: FieldPath, *, spoken: BackendProtocol | None = None
+) -> Backend | None:
+    """The backend of a reference, for the caller to use; None, with a finding, if the reference can't be followed.
+
+    Args:
+        findings: Takes the objects that decide, and the reference if it can't be followed.
+        ref: As written.
+        at: Of the reference.
+        spoken: The protocol of a port without appProtocol; None: HTTP/1.1.
+    """
+    found = _resolved(findings, ref, at, spoken)
+    if isinstance(found, Refusal):
+        findings.unresolve(found)
+        return None
+    return found
+
+
+def _resolved(
+    findings: RouteFindings, ref: BackendRef, at: FieldPath, spoken: BackendProtocol | None
+) -> Backend | Refusal:
+    if (ref.group, ref.kind) != ("", "Service"):
+        kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
+        message = f"{at} names a {shown(kind)}, and only Services can be backends; {_EFFECT}. Name a Service."
+        return Refusal("InvalidKind", message, at.child("kind"))
+    context, referrer = findings.context, findings.route.ref
+    key = Key(namespace_of(ref.namespace, referrer.key), ref.name)
+    findings.references.add(ObjectRef(Service.kind, *key))
+    if key.namespace != referrer.namespace:
+        findings.references.add(grants(key.namespace))
+        if not context.grants.permit(referrer, Service.kind, key):
+            return _not_permitted(referrer, key, at)
+    service = context.state.service(key)
+    upstream = DEFAULT_UPSTREAM
+    if service and ref.port:
+        choice = backend_tls(context, service, ref.port, findings.use)
+        findings.references |= choice.references
+        if choice.refused:
+            return choice.refused
+        upstream = _upstream(service, ref.port, spoken)
+        if choice.tls:
+            plain = upstream.protocol or protocol_of_port(service, ref.port)
+            upstream = replace(upstream, tls=choice.tls, protocol=choice.protocol(plain))
+    wanted = IngressServiceBackend(ref.name, ServiceBackendPort(number=ref.port or 0))
+    allowed = context.allow_external_name
+    found = resolve(context.state, key.namespace, wanted, upstream, allow_external_name=allowed, effect=_EFFECT)
+    if found.backend is None or found.fault:
+        return _refused(found.fault, at)
+    return found.backend
+
+
+def _upstream(service: Service, port: int, spoken: BackendProtocol | None) -> UpstreamPolicy:
+    """The use of a port: with the protocol that is spoken where the port names none."""
+    if spoken is None:
+        return DEFAULT_UPSTREAM
+    named = any(each.app_protocol for each in service.spec.ports or () if (each.port, each.protocol) == (port, "TCP"))
+    return DEFAULT_UPSTREAM if named else replace(DEFAULT_UPSTREAM, protocol=spoken)
+
+
+def _not_permitted(referrer: ObjectRef, key: Key, at: FieldPath) -> Refusal:
+    message = (
+        f"{at} names Service {shown(str(key))}, which no ReferenceGrant lets {referrer.kind}s of namespace "
+        f"{referrer.namespace} name; {_EFFECT}. Create a ReferenceGrant in namespace {shown(key.namespace)}."
+    )
+    return Refusal("RefNotPermitted", message, at)
+
+
+def _refused(fault: BackendFault | None, at: FieldPath) -> Refusal:
+    if fault is None:
+        return Refusal("BackendNotFound", f"{at} can't be used; {_EFFECT}.", at)
+    return Refusal(_REASONS.get(fault.reason, "BackendNotFound"), f"{at}: {fault.message}. {fault.remedy}", at)

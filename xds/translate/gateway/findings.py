@@ -1,0 +1,44 @@
+"""The findings of the translation of a route, beside its routes."""
+
+from xds.kube.gateway_objects import GatewayObject
+from xds.problems.problem import ObjectRef
+from xds.traffic.backends import Backend, BackendKey
+from xds.translate.gateway.context import GatewayContext, ParentUse
+from xds.translate.gateway.translated import Refusal
+
+
+class InvalidRuleError(ValueError):
+    """A rule that can't be served as written."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class RouteFindings:
+    """Collects the findings of the translation of a route.
+
+    Args:
+        context: The objects and options.
+        route: The route.
+        use: The facts of the Gateway.
+
+    Attributes:
+        backends: Those that the routes use.
+        references: Each object that was looked at.
+        unresolved: Why the first of the references that can't be followed can't be; None: all can.
+        left_out: Why rules are left out, by their number from 0.
+    """
+
+    def __init__(self, context: GatewayContext, route: GatewayObject, use: ParentUse) -> None:
+        self.context = context
+        self.route = route
+        self.use = use
+        self.backends: dict[BackendKey, Backend] = {}
+        self.references: set[ObjectRef] = set()
+        self.unresolved: Refusal | None = None
+        self.left_out: dict[int, Refusal] = {}
+
+    def unresolve(self, refusal: Refusal) -> None:
+        """Note a reference that can't be followed."""
+        self.unresolved = self.unresolved or refusal

@@ -1,0 +1,65 @@
+"""The statuses of BackendTLSPolicies."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from xds.kube.gateway_objects import BackendTLSPolicy, ParentReference
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import ObjectRef
+from xds.translate.gateway.backend_tls import judge_policy
+from xds.translate.gateway.context import GatewayContext
+from xds.translate.gateway.policy_targets import targets_of
+from xds.translate.gateway.status import Condition, ParentStatus, PolicyStatus
+from xds.translate.gateway.translated import Refusal
+
+_ACCEPTED: Final = "Accepted"
+_RESOLVED: Final = "ResolvedRefs"
+_MAX_ANCESTORS: Final = 16
+"""Of `status.ancestors`: https://gateway-api.sigs.k8s.io/reference/spec/#policystatus"""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOutcome:
+    """The status of a policy, and why conditions are false.
+
+    Attributes:
+        refused: Of the condition `Accepted`.
+        unresolved: Of the condition `ResolvedRefs`.
+        references: Each object that was looked at, existing or not.
+    """
+
+    status: PolicyStatus
+    refused: Refusal | None
+    unresolved: Refusal | None
+    references: frozenset[ObjectRef]
+
+
+def policy_outcome(context: GatewayContext, policy: BackendTLSPolicy, gateways: Iterable[ObjectRef]) -> PolicyOutcome:
+    """The outcome of a policy.
+
+    Args:
+        context: The surroundings.
+        policy: The policy.
+        gateways: The Gateways with routes to the Services that the policy targets.
+    """
+    judged = judge_policy(context, policy)
+    refused = _conflict(context, policy) or judged.refused
+    conditions = Condition.of(_ACCEPTED, refused), Condition.of(_RESOLVED, judged.unresolved)
+    ancestors = tuple(
+        ParentStatus(ParentReference(each.name, namespace=each.namespace), conditions)
+        for each in sorted(gateways)[:_MAX_ANCESTORS]
+    )
+    status = PolicyStatus(policy.metadata.generation, ancestors)
+    return PolicyOutcome(status, refused, judged.unresolved, judged.references)
+
+
+def _conflict(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal | None:
+    """Why a policy decides nowhere; None if it is the oldest one of a target."""
+    found = [(each, context.policies.winner(context.state, each)) for each in targets_of(policy)]
+    lost = [(target, winner) for target, winner in found if winner and winner.key != policy.key]
+    if not lost or len(lost) < len(found):
+        return None
+    target, winner = lost[0]
+    message = f"{winner.ref} has precedence for {target}: it is older, or comes first by name"
+    return Refusal("Conflicted", message, FieldPath.of("spec", "targetRefs"))
