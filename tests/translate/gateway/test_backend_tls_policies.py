@@ -91,7 +91,7 @@ def test_a_policy_verifies_the_backend_by_name_and_authority() -> None:
 
 
 def test_a_policy_may_trust_the_authorities_of_the_system() -> None:
-    found = chosen(policy("p", caCertificateRefs=None, **BY_SYSTEM)).tls
+    found = chosen(policy("p", caCertificateRefs=None, wellKnownCACertificates="System")).tls
     assert found
     assert (found.trusts_system, found.authorities, found.credentials, found.is_verified) == (True, None, (), True)
 
