@@ -109,7 +109,10 @@ def goes_back(before: str, after: str) -> bool:
 
 class _Metadata(Metadata, frozen=True):
     resource_version: str = ""
-    generation: int = 0
+
+
+class _GatewayMetadata(GatewayMetadata, frozen=True):
+    resource_version: str = ""
 
 
 class _SecretMetadata(Struct, frozen=True, rename="camel"):
@@ -155,7 +158,7 @@ class _Decoders:
     """The decoders of a kind: for an event, for a page, and for an object alone."""
 
     def __init__(self, kind: type[KubeObject]) -> None:
-        own: list[Any] = [("metadata", _Metadata)]
+        own: list[Any] = [("metadata", _GatewayMetadata if issubclass(kind, GatewayObject) else _Metadata)]
         if kind is Secret:
             own = [("metadata", _SecretMetadata), ("data", dict[str, bytes] | None, None)]
         wire = msgspec.defstruct(f"Wire{kind.__name__}", own, bases=(kind,), frozen=True)
@@ -239,19 +242,20 @@ def _found(kind: type[KubeObject], wire: Any) -> Found | None:
     if kind is Secret:
         secret = Secret(Metadata(key.name, key.namespace), SecretData.of(wire.data or {}))
         return Found(key, metadata.resource_version, secret)
+    if kind is Namespace:  # without annotations, which change often and say nothing here
+        return Found(key, metadata.resource_version, Namespace(Metadata(key.name, labels=metadata.labels)))
     fields = (getattr(wire, name) for name in kind.__struct_fields__ if name != "metadata")
-    return Found(key, metadata.resource_version, kind(_plain(kind, key, metadata), *fields))
+    return Found(key, metadata.resource_version, kind(_plain(key, metadata), *fields))
 
 
-def _plain(kind: type[KubeObject], key: Key, metadata: _Metadata) -> Metadata:
+def _plain(key: Key, metadata: _Metadata | _GatewayMetadata) -> Metadata:
     annotations = metadata.annotations
     if annotations and LAST_APPLIED in annotations:
         annotations = {name: text for name, text in annotations.items() if name != LAST_APPLIED}
-    if kind is Namespace:  # its annotations change often, and say nothing to us
-        return Metadata(key.name, labels=metadata.labels)
-    created = metadata.creation_timestamp
-    parts = (key.name, key.namespace, metadata.uid, created, annotations or None, metadata.labels)
-    return GatewayMetadata(*parts, metadata.generation) if issubclass(kind, GatewayObject) else Metadata(*parts)
+    fields = (key.name, key.namespace, metadata.uid, metadata.creation_timestamp, annotations or None, metadata.labels)
+    if isinstance(metadata, _GatewayMetadata):
+        return GatewayMetadata(*fields, metadata.generation)
+    return Metadata(*fields)
 
 
 def _unusual_event(kind: type[KubeObject], line: bytes) -> Event | None:
