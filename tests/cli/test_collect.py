@@ -25,7 +25,8 @@ from xds.cli.client import Client
 from xds.cli.collect import PARTS
 from xds.cli.main import run
 from xds.cli.options import Failed
-from xds.cli.scrub import REDACTED, scrub, scrub_text
+from xds.cli.scrub import scrub
+from xds.problems.redaction import REDACTED, scrub_text
 from xds.protocol.messages import Node, Rejection
 from xds.server.debug.process_facts import ProcessFacts
 from xds.snapshot.resource import ResourceType

@@ -27,6 +27,7 @@ from tests.support.objects import (
     tls,
 )
 from xds.kube.decode import decode
+from xds.kube.gateway_objects import GatewayMetadata, HTTPRoute
 from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.wire import Bookmark, Failure, Found, GarbledError, Gone, Page, event_of, failure_of, page_of
 from xds.problems.problem import Key, Problem
@@ -90,6 +91,14 @@ def test_the_last_applied_annotation_is_dropped() -> None:
     assert isinstance(event, Found)
     assert isinstance(event.result, Ingress)
     assert event.result.annotations == {"a": "b"}
+
+
+def test_an_object_of_the_gateway_api_has_its_generation() -> None:
+    written = {"name": "r", "namespace": "n", "uid": "u", "generation": 4, "resourceVersion": "7"}
+    found = event_of(HTTPRoute, line("ADDED", {"metadata": written, "spec": {"rules": [{"name": "first"}]}}))
+    assert isinstance(found, Found)
+    assert isinstance(found.result, HTTPRoute)
+    assert found.result.metadata == GatewayMetadata("r", "n", "u", generation=4)
 
 
 @pytest.mark.parametrize("each", OBJECTS, ids=lambda each: each.kind)

@@ -25,9 +25,10 @@ from xds.cli.options import FILE, Failed, Server, plain_option, server_option, w
 from xds.cli.output import problem_data, resource_data, revision_data, size
 from xds.cli.ports import port_data
 from xds.cli.proxies import proxy_data
-from xds.cli.scrub import scrub, scrub_text
+from xds.cli.scrub import scrub
 from xds.cli.status import certificate_data, status_data
 from xds.cli.text import counted, printable
+from xds.problems.redaction import scrub_text
 from xds.server.debug.brief import short_type
 
 FOLDER: Final = "xds-collect"

@@ -6,30 +6,10 @@ Values of annotations and lines of logs are text of users: text that looks like 
 import re
 from typing import Any, Final
 
-REDACTED: Final = "[redacted]"
+from xds.problems.redaction import REDACTED, scrub_text
 
 _TELLING: Final = re.compile(r"auth|token|key|secret|passw|cookie|credential|session|signature", re.IGNORECASE)
 """Parts of the names of headers whose values are secrets."""
-
-_PATTERNS: Final = tuple(
-    re.compile(pattern, re.DOTALL)
-    for pattern in (
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-        r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{20,}",  # "-----BEGIN " in base64, which may be a key
-        r"(?<=://)[^/\s\"'<>]*(?=@)",  # user and password of a URL
-        r"(?i)(?<=\bbasic )[a-z0-9+/=_-]{6,}",
-        r"(?i)(?<=\bbearer )[a-z0-9+/=._~-]{6,}",
-        # Hashes of passwords, with the name of the user before a colon.
-        r"(?:[^\s\"'\\:,]+:)?\{S?SHA(?:256|512)?\}[A-Za-z0-9+/]{8,}=*",
-        r"(?:[^\s\"'\\:,]+:)?\$(?:2[abxy]?|apr1|1|5|6|argon2(?:id?|d)|scrypt|pbkdf2[a-z0-9-]*|y)\$[^\s\"'\\,:]{8,}",
-    )
-)
-
-
-def scrub_text(text: str) -> str:
-    for pattern in _PATTERNS:
-        text = pattern.sub(REDACTED, text)
-    return text
 
 
 def scrub(value: Any) -> Any:

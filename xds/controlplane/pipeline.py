@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from math import inf
 
 from xds.controlplane.endpoint_path import EndpointPath
+from xds.controlplane.gateway_statuses import GatewayStatuses
 from xds.controlplane.routing_job import RoutingJob, RoutingPath
 from xds.explain import attribution
 from xds.explain.facts import StateReader
@@ -90,6 +91,7 @@ class Pipeline:
             endpoints=self._endpoints,
             utc_now=utc_now,
         )
+        self._gateway_statuses = GatewayStatuses(self._translator.gateway)
         self._utc_now = utc_now
         self._date_passed = False
         self._buckets_due = False
@@ -181,8 +183,7 @@ class Pipeline:
 
         Empty while routing is under way: the statuses are a mixture of the old state and the new one.
         """
-        gateway = self._translator.gateway
-        return {} if self._job else {about: gateway.statuses.get(about) for about in gateway.take_changed_statuses()}
+        return {} if self._job else self._gateway_statuses.take_changed()
 
     def report_rejections(self, reports: Iterable[RejectionReport]) -> None:
         """Replace the problems of objects whose resources proxies reject.
@@ -192,6 +193,7 @@ class Pipeline:
         """
         known = self._rejections
         self._rejections = {report: known.get(report) or self._attribute(report) for report in reports}
+        self._gateway_statuses.note_rejections(self._rejections)
         self._problems.report("proxies", (problem for found in self._rejections.values() for problem in found))
 
     def report_rejecting_proxies(self, nodes: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from xds.kube.state import KubeState
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
+from xds.problems.redaction import scrub_text
 from xds.problems.text import shown
 from xds.resources import names
 from xds.resources.filters.rate_limits import rates_of
@@ -93,7 +94,7 @@ def _few(owners: Iterable[Owner]) -> Sequence[Owner]:
 
 
 def _quoted(text: str) -> str:
-    line = " ".join(text.split()) or "nothing about it"
+    line = " ".join(scrub_text(text).split()) or "nothing about it"
     return "".join(sign if sign.isprintable() else shown(sign) for sign in line[:MESSAGE_CHARACTERS])
 
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from xds.kube.decode import decode, is_name
+from xds.kube.gateway_objects import GatewayMetadata, GatewayObject
 from xds.kube.objects import ConfigMap, KubeObject, Metadata, Secret, SecretData
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -110,6 +111,10 @@ class _Metadata(Metadata, frozen=True):
     resource_version: str = ""
 
 
+class _GatewayMetadata(GatewayMetadata, frozen=True):
+    resource_version: str = ""
+
+
 class _SecretMetadata(Struct, frozen=True, rename="camel"):
     """Without annotations: one may repeat the data."""
 
@@ -153,7 +158,7 @@ class _Decoders:
     """The decoders of a kind: for an event, for a page, and for an object alone."""
 
     def __init__(self, kind: type[KubeObject]) -> None:
-        own: list[Any] = [("metadata", _Metadata)]
+        own: list[Any] = [("metadata", _GatewayMetadata if issubclass(kind, GatewayObject) else _Metadata)]
         if kind is Secret:
             own = [("metadata", _SecretMetadata), ("data", dict[str, bytes] | None, None)]
         wire = msgspec.defstruct(f"Wire{kind.__name__}", own, bases=(kind,), frozen=True)
@@ -241,13 +246,14 @@ def _found(kind: type[KubeObject], wire: Any) -> Found | None:
     return Found(key, metadata.resource_version, kind(_plain(key, metadata), *fields))
 
 
-def _plain(key: Key, metadata: _Metadata) -> Metadata:
+def _plain(key: Key, metadata: _Metadata | _GatewayMetadata) -> Metadata:
     annotations = metadata.annotations
     if annotations and LAST_APPLIED in annotations:
         annotations = {name: text for name, text in annotations.items() if name != LAST_APPLIED}
-    return Metadata(
-        key.name, key.namespace, metadata.uid, metadata.creation_timestamp, annotations or None, metadata.labels
-    )
+    fields = (key.name, key.namespace, metadata.uid, metadata.creation_timestamp, annotations or None, metadata.labels)
+    if isinstance(metadata, _GatewayMetadata):
+        return GatewayMetadata(*fields, metadata.generation)
+    return Metadata(*fields)
 
 
 def _unusual_event(kind: type[KubeObject], line: bytes) -> Event | None:

@@ -16,10 +16,10 @@ from xds.problems.text import shown
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.backends import Backend
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
-from xds.translate.backends import BackendFault, resolve
+from xds.translate.backends import BackendFault, protocol_of_port, resolve
 from xds.translate.gateway.backend_tls import backend_tls
 from xds.translate.gateway.findings import RouteFindings
-from xds.translate.gateway.translated import Refusal, grants, policies
+from xds.translate.gateway.translated import Refusal, grants
 
 MAX_WEIGHT: Final = 1_000_000
 """Source: https://gateway-api.sigs.k8s.io/reference/spec/#backendref"""
@@ -98,13 +98,14 @@ def _resolved(
     service = context.state.service(key)
     upstream = DEFAULT_UPSTREAM
     if service and ref.port:
-        findings.references.add(policies(key.namespace))
         choice = backend_tls(context, service, ref.port, findings.use)
+        findings.references |= choice.references
         if choice.refused:
             return choice.refused
         upstream = _upstream(service, ref.port, spoken)
         if choice.tls:
-            upstream = replace(upstream, tls=choice.tls, protocol=BackendProtocol.HTTPS)
+            plain = upstream.protocol or protocol_of_port(service, ref.port)
+            upstream = replace(upstream, tls=choice.tls, protocol=choice.protocol(plain))
     wanted = IngressServiceBackend(ref.name, ServiceBackendPort(number=ref.port or 0))
     allowed = context.allow_external_name
     found = resolve(context.state, key.namespace, wanted, upstream, allow_external_name=allowed, effect=_EFFECT)

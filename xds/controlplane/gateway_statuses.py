@@ -1,0 +1,33 @@
+"""The statuses of the Gateway API to write: as translated, and with the rejections of proxies."""
+
+from collections.abc import Iterable, Mapping
+
+from xds.problems.problem import ObjectRef, Problem
+from xds.protocol.rejection.reports import RejectionReport
+from xds.reporting.rejected_status import Rejection, rejections, with_rejections
+from xds.translate.gateway.api import GatewayApi
+from xds.translate.gateway.status import WantedStatus
+
+
+class GatewayStatuses:
+    """Tells which statuses changed."""
+
+    def __init__(self, gateway: GatewayApi) -> None:
+        self._gateway = gateway
+        self._rejections: dict[ObjectRef, tuple[Rejection, ...]] = {}
+        self._changed: set[ObjectRef] = set()
+
+    def note_rejections(self, found: Mapping[RejectionReport, Iterable[Problem]]) -> None:
+        """Replace the rejections: the problems of each report."""
+        before, self._rejections = self._rejections, rejections(found)
+        objects = before.keys() | self._rejections.keys()
+        self._changed |= {each for each in objects if before.get(each) != self._rejections.get(each)}
+
+    def take_changed(self) -> dict[ObjectRef, WantedStatus | None]:
+        """The statuses that changed since the last call; None for an object that is not ours, or no longer."""
+        changed, self._changed = self._changed | self._gateway.take_changed_statuses(), set()
+        return {each: self._status(each) for each in changed}
+
+    def _status(self, about: ObjectRef) -> WantedStatus | None:
+        status = self._gateway.statuses.get(about)
+        return None if status is None else with_rejections(status, self._rejections.get(about, ()))
