@@ -6,6 +6,7 @@ from typing import Final
 from xds.address import HostPort
 from xds.explain.access import access_words, is_forbidden, lacks_password
 from xds.explain.answer import (
+    Answer,
     Choice,
     ClientCheck,
     ComparedRoute,
