@@ -1,8 +1,9 @@
 """The Gateway API, kept in step with its objects: bound listeners, route tables and statuses."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import TypeAlias
 
 from xds.kube.gateway_objects import (
@@ -12,7 +13,7 @@ from xds.kube.gateway_objects import (
     ListenerSet,
     Route,
 )
-from xds.kube.objects import KubeObject
+from xds.kube.objects import ConfigMap, KubeObject, Secret
 from xds.kube.stale import Stale
 from xds.kube.state import KubeState
 from xds.problems.problem import Key, ObjectRef, Problem
@@ -32,6 +33,7 @@ from xds.translate.gateway.grants import Grants
 from xds.translate.gateway.listeners import BoundListeners
 from xds.translate.gateway.options import GatewayOptions
 from xds.translate.gateway.plans import GatewayPlan
+from xds.translate.gateway.policy_status import PolicyOutcome
 from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.routes import KINDS, RouteOutcome, outcome, parents_of
@@ -167,6 +169,7 @@ class GatewayApi:
         if not touched and now in self._gateways.period:
             return GatewayChange()
         self._context.grants.note(touched)
+        self._policies.follow(touched)
         self._update_classes(each.key for each in touched if each.kind == GatewayClass.kind)
         before = yield from self._gateways.update(touched, now)
         stale_routes = self._stale_routes(touched)
@@ -179,6 +182,8 @@ class GatewayApi:
         tables = yield from self._tables.update()
         certificates = bool(before) and self._update_certificates()
         yield from self._write_statuses(before, touched)
+        if any(each.kind not in KINDS for each in touched):
+            self._forget_unused()
         return GatewayChange(listeners, tables, certificates)
 
     @property
@@ -265,10 +270,17 @@ class GatewayApi:
     def _update_certificates(self) -> bool:
         """Gather the certificates and credentials in use, and return whether a certificate changed."""
         plans = self._gateways.current.values()
-        before, self._certificates = self._certificates, {key: each for plan in plans for key, each in plan.certificates}
+        before, self._certificates = (
+            self._certificates,
+            {key: each for plan in plans for key, each in plan.certificates},
+        )
         self._credentials = {key: each for plan in plans for key, each in plan.credentials}
-        self._context.certificates.keep(self._certificates.keys())
         return self._certificates != before
+
+    def _forget_unused(self) -> None:
+        """Forget the content of Secrets and ConfigMaps that nothing names any more."""
+        referents = chain(self._gateways.referents, self._referrers.referents, self._policies.referents)
+        self._context.keep({each.key for each in referents if each.kind in (Secret.kind, ConfigMap.kind)})
 
     def _write_statuses(self, before: Mapping[Key, GatewayPlan | None], touched: Iterable[ObjectRef]) -> Steps[None]:
         for key, former in before.items():
@@ -281,8 +293,11 @@ class GatewayApi:
             self._set_status(owner, self._owner_status(owner))
             yield
         self._stale_owners.clear()
-        for ref, status in self._policies.update(touched).items():
-            self._set_status(ref, status)
+        for key, found in self._policies.update():
+            ref = ObjectRef(BackendTLSPolicy.kind, *key)
+            self._set_status(ref, found.status if found else None)
+            self._report(("policy", key), _policy_problems(ref, found) if found else ())
+            yield
 
     def _owner_status(self, owner: ObjectRef) -> WantedStatus | None:
         found = self._gateways.slots_of(owner)
@@ -302,6 +317,13 @@ class GatewayApi:
             del self._statuses[ref]
         else:
             self._statuses[ref] = status
+
+
+def _policy_problems(ref: ObjectRef, found: PolicyOutcome) -> Iterator[Problem]:
+    if found.refused:
+        yield problem(ref, Reason.POLICY_REFUSED, found.refused)
+    if found.unresolved:
+        yield problem(ref, Reason.REFERENCE_UNRESOLVED, found.unresolved)
 
 
 def _offer(plan: GatewayPlan | None, owner: ObjectRef) -> Hashable:

@@ -52,7 +52,9 @@ def _sockets(slots: Iterable[Slot], but: Slot) -> Mapping[ListenerKey, _Socket]:
 
 def _hold(slots: Iterable[Slot], sockets: dict[ListenerKey, _Socket]) -> None:
     for slot in slots:
-        for socket in slot.sockets if slot.family else ():
+        if slot.family is None:
+            continue
+        for socket in slot.sockets:
             sockets.setdefault(socket, _Socket(slot.family)).holders[slot.domain] = slot
 
 
@@ -78,8 +80,8 @@ def _overlapping(holders: Mapping[str, Slot]) -> set[str]:
 
 def _protocol_conflict(slot: Slot) -> Refusal:
     message = (
-        f"port {slot.listener.port} of listener {slot.listener.name} has another listener whose protocol can't share the "
-        f"port with {slot.listener.protocol}, so the listener isn't served; choose another port"
+        f"port {slot.listener.port} of listener {slot.listener.name} has another listener whose protocol can't share "
+        f"the port with {slot.listener.protocol}, so the listener isn't served; choose another port"
     )
     return Refusal("ProtocolConflict", message, slot.field.child("port"))
 
@@ -87,7 +89,7 @@ def _protocol_conflict(slot: Slot) -> Refusal:
 def _hostname_conflict(slot: Slot) -> Refusal:
     names = "no hostname, either" if slot.domain == ANY else f"hostname {slot.domain}"
     message = (
-        f"port {slot.listener.port} of listener {slot.listener.name} has another listener with {names}, so the listener "
-        "isn't served; choose another hostname or port"
+        f"port {slot.listener.port} of listener {slot.listener.name} has another listener with {names}, so the "
+        "listener isn't served; choose another hostname or port"
     )
     return Refusal("HostnameConflict", message, slot.field.child("hostname"))

@@ -32,6 +32,11 @@ class Gateways:
         self._sets: dict[Key, set[Key]] = {}
         self._parents: dict[Key, Key] = {}
 
+    @property
+    def referents(self) -> Iterator[ObjectRef]:
+        """The objects that Gateways looked at."""
+        return self._referrers.referents
+
     def slots_of(self, parent: ObjectRef) -> tuple[GatewayPlan, tuple[Slot, ...]] | None:
         """The Gateway that a parent of routes is or belongs to, and the parent's listeners; None: it isn't ours."""
         key = parent.key if parent.kind == Gateway.kind else self._parents.get(parent.key)

@@ -16,8 +16,9 @@ from xds.translate.gateway.addresses import Lease, recorded
 from xds.translate.gateway.attachment import allows_namespace
 from xds.translate.gateway.conflicts import without_conflicts
 from xds.translate.gateway.context import GatewayContext
+from xds.translate.gateway.gateway_use import GatewayUse, parent_use
 from xds.translate.gateway.hostnames import ANY, is_hostname
-from xds.translate.gateway.listener_tls import GatewayUse, ListenerTls, listener_tls, parent_use
+from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
 from xds.translate.gateway.slots import KINDS_BY_PROTOCOL, Family, Owner, Slot, SlotKey, by_owner, supported_kinds
 from xds.translate.gateway.translated import Refusal
 from xds.translate.layer4.entries import MAX_PORT

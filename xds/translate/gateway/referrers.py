@@ -1,6 +1,6 @@
 """The way back from objects that translations looked at to the units of translation."""
 
-from collections.abc import Hashable, Set
+from collections.abc import Hashable, Iterator, Set
 from typing import Generic, TypeVar
 
 from xds.kube.gateway_objects import BackendTLSPolicy, ReferenceGrant
@@ -29,6 +29,11 @@ class Referrers(Generic[_K]):
                 del self._by_reference[each]
         for each in references - before:
             self._by_reference.setdefault(each, set()).add(unit)
+
+    @property
+    def referents(self) -> Iterator[ObjectRef]:
+        """The objects that units looked at."""
+        return iter(self._by_reference)
 
     def of(self, changed: ObjectRef) -> Set[_K]:
         """The units that looked at an object, or at all objects of its kind in its namespace."""

@@ -1,17 +1,17 @@
 """Routes that are attached to Gateways of ours: their translations, their places, and their conditions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-from xds.kube.gateway_objects import ROUTE_KINDS, GRPCRoute, HTTPRoute, Route
+from xds.kube.gateway_objects import ROUTE_KINDS, GRPCRoute, HTTPRoute, Route, TLSRoute
 from xds.kube.objects import Service
 from xds.kube.state import seniority
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.bound import ListenerKey, TableKey
-from xds.translate.gateway.attachment import Attachment, ParentRef, attach, namespaces_read, parent_of
+from xds.translate.gateway.attachment import Attachment, Hold, ParentRef, attach, namespaces_read, parent_of
 from xds.translate.gateway.context import GatewayContext, ParentUse
 from xds.translate.gateway.forwards import ForwardClaim
 from xds.translate.gateway.gateways import Gateways
@@ -24,7 +24,23 @@ from xds.translate.gateway.statuses import problem
 from xds.translate.gateway.tables import Claim
 from xds.translate.gateway.translated import Refusal, TranslatedRoute
 
+
+class Use(NamedTuple):
+    """The use that a parent makes of a route, which decides over the translation.
+
+    Attributes:
+        ends_tls: Whether the listener ends the TLS of connections that a TLSRoute passes on.
+    """
+
+    parent: ParentUse
+    ends_tls: bool = False
+
+
 KINDS: Final[Mapping[str, type[Route]]] = {kind.kind: kind for kind in ROUTE_KINDS}
+
+
+_DROPPED: Final = "Dropped Rule"
+"""The prefix that the API asks for in the message of `PartiallyInvalid`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +48,18 @@ class RouteOutcome:
     """A route with a parent of ours.
 
     Attributes:
-        translated: The translation for each use that a Gateway makes of the route.
+        translated: The translation for each use of the route.
         references: The objects that were looked at.
     """
 
     route: Route
     attachments: tuple[Attachment, ...]
-    translated: Mapping[ParentUse, TranslatedRoute] = field(default_factory=dict)
+    translated: Mapping[Use, TranslatedRoute] = field(default_factory=dict)
     references: frozenset[ObjectRef] = frozenset()
 
     @property
     def accepted(self) -> Iterator[Attachment]:
-        return (each for each in self.attachments if each.refused is None and not self.of(each).refused)
+        return (each for each in self.attachments if not self._refused(each))
 
     @property
     def slots(self) -> frozenset[SlotKey]:
@@ -63,30 +79,38 @@ class RouteOutcome:
             found |= each.backends
         return found
 
-    def of(self, attachment: Attachment) -> TranslatedRoute:
-        return self.translated[attachment.parent.use]
+    @property
+    def _held(self) -> Iterator[tuple[Hold, TranslatedRoute]]:
+        """The listeners that serve the route, each with the translation."""
+        for each in self.attachments:
+            for hold in each.holds:
+                if hold.slot.is_served:
+                    yield hold, self.translated[_use(self.route, each, hold)]
+
+    def _of(self, attachment: Attachment) -> tuple[TranslatedRoute, ...]:
+        return tuple(self.translated[use] for use in _uses(self.route, attachment))
+
+    def _refused(self, attachment: Attachment) -> Refusal | None:
+        return attachment.refused or next((each.refused for each in self._of(attachment) if each.refused), None)
 
     def claims(self) -> dict[tuple[TableKey, str, str], Claim]:
         """The places of the route in route tables: table, domain, and the domain of the listener."""
         rank = seniority(self.route)
         return {
-            (hold.slot.table(socket), domain, hold.slot.domain): Claim(hold.slot.domain, rank, self.of(each).routes)
-            for each in self.attachments
-            for hold in each.holds
-            if hold.slot.speaks_http and hold.slot.is_served and self.of(each).routes
+            (hold.slot.table(socket), domain, hold.slot.domain): Claim(hold.slot.domain, rank, translated.routes)
+            for hold, translated in self._held
+            if hold.slot.speaks_http and translated.routes
             for socket in hold.slot.sockets
             for domain in hold.domains
         }
 
     def forwards(self) -> dict[tuple[ListenerKey, str, str], ForwardClaim]:
-        """The places of the route at sockets whose connections are passed on."""
+        """The places of the route at sockets whose connections are passed on: likewise."""
         rank = seniority(self.route)
         return {
-            (socket, domain, hold.slot.domain): ForwardClaim(rank, forward)
-            for each in self.attachments
-            if (forward := self.of(each).forward)
-            for hold in each.holds
-            if not hold.slot.speaks_http and hold.slot.is_served
+            (socket, domain, hold.slot.domain): ForwardClaim(rank, translated.forward)
+            for hold, translated in self._held
+            if not hold.slot.speaks_http and translated.forward
             for socket in hold.slot.sockets
             for domain in hold.domains
         }
@@ -96,14 +120,14 @@ class RouteOutcome:
         return RouteStatus(self.route.metadata.generation, tuple(parents))
 
     def _conditions(self, attachment: Attachment) -> Iterator[Condition]:
-        translated = self.of(attachment)
-        refused = attachment.refused or translated.refused
+        refused, translated = self._refused(attachment), self._of(attachment)
         yield Condition.of("Accepted", refused)
-        yield Condition.of("ResolvedRefs", translated.unresolved)
-        if translated.partially and refused is None:
-            message = translated.partially.message
-            dropped = message if message.startswith("Dropped Rule") else f"Dropped Rule: {message}"
-            yield Condition.true("PartiallyInvalid", translated.partially.reason, dropped)
+        yield Condition.of("ResolvedRefs", next((each.unresolved for each in translated if each.unresolved), None))
+        partially = next((each.partially for each in translated if each.partially), None)
+        if partially and refused is None:
+            message = partially.message
+            dropped = message if message.startswith(_DROPPED) else f"{_DROPPED}: {message}"
+            yield Condition.true("PartiallyInvalid", partially.reason, dropped)
 
     def problems(self) -> Iterator[Problem]:
         ref = self.route.ref
@@ -118,13 +142,22 @@ class RouteOutcome:
                 yield problem(ref, Reason.REFERENCE_UNRESOLVED, translated.unresolved)
 
 
+def _use(route: Route, attachment: Attachment, hold: Hold) -> Use:
+    return Use(attachment.parent.use, isinstance(route, TLSRoute) and hold.slot.ends_tls)
+
+
+def _uses(route: Route, attachment: Attachment) -> Iterable[Use]:
+    """The uses of a route by a parent. A parent that doesn't accept the route has one, too, for its conditions."""
+    return dict.fromkeys(_use(route, attachment, each) for each in attachment.holds) or (Use(attachment.parent.use),)
+
+
 def parents_of(route: Route) -> frozenset[ObjectRef]:
     """The Gateways and ListenerSets that a route names, ours or not."""
     return frozenset(filter(None, (parent_of(each, route.key) for each in route.spec.parent_refs or ())))
 
 
 def outcome(
-    context: GatewayContext, gateways: Gateways, route: Route, known: Mapping[ParentUse, TranslatedRoute]
+    context: GatewayContext, gateways: Gateways, route: Route, known: Mapping[Use, TranslatedRoute]
 ) -> RouteOutcome | None:
     """Attach and translate a route; None: it has no parent of ours.
 
@@ -146,17 +179,17 @@ def outcome(
             references |= namespaces_read(slots, route)
     if not attachments:
         return None
-    uses = dict.fromkeys(each.parent.use for each in attachments)
+    uses = dict.fromkeys(use for each in attachments for use in _uses(route, each))
     translated = {use: known[use] if use in known else _translate(context, route, use) for use in uses}
     references.update(*(each.references for each in translated.values()))
     return RouteOutcome(route, tuple(attachments), translated, frozenset(references))
 
 
-def _translate(context: GatewayContext, route: Route, use: ParentUse) -> TranslatedRoute:
+def _translate(context: GatewayContext, route: Route, use: Use) -> TranslatedRoute:
     match route:
         case HTTPRoute():
-            return translate_http_route(context, route, use)
+            return translate_http_route(context, route, use.parent)
         case GRPCRoute():
-            return translate_grpc_route(context, route, use)
+            return translate_grpc_route(context, route, use.parent)
         case _:
             return translate_layer4_route(context, route)

@@ -50,7 +50,9 @@ def gateway_refusal(plan: GatewayPlan) -> Refusal | None:
     if plan.refused or any(each.is_accepted for each in plan.all_slots):
         return plan.refused
     names = ", ".join(each.listener.name for each in slots) or "none"
-    message = f"Gateway {plan.gateway.key} has no listener that can be served (listeners: {names}); see their conditions"
+    message = (
+        f"Gateway {plan.gateway.key} has no listener that can be served (listeners: {names}); see their conditions"
+    )
     return Refusal("ListenersNotValid", message, FieldPath.of("spec", "listeners"))
 
 
@@ -114,7 +116,9 @@ def set_refusal(plan: GatewayPlan, of: ObjectRef) -> Refusal | None:
         )
         return Refusal("NotAllowed", message, at)
     if plan.refused:
-        message = f"Gateway {plan.gateway.key} isn't accepted, so ListenerSet {of.key} isn't served: {plan.refused.message}"
+        message = (
+            f"Gateway {plan.gateway.key} isn't accepted, so ListenerSet {of.key} isn't served: {plan.refused.message}"
+        )
         return Refusal("ParentNotAccepted", message, at)
     if any(each.is_usable for each in slots):
         return None

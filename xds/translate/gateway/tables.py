@@ -160,8 +160,8 @@ def _virtual_host(table: _Table, domain: str) -> VirtualHost | None:
         for (route, listener), claim in table.claims.get(each, {}).items():
             if listener == owner:
                 found.setdefault(route, (each, claim))
-    if not found and domain != owner:
-        return None
+    if domain != owner and all(each[0] != domain for each in found.values()):
+        return None  # claims of another listener's routes alone
     return VirtualHost(domain, tuple(_ordered(found.values())), https_redirect=NO_HTTPS_REDIRECT)
 
 
