@@ -77,7 +77,58 @@ class GatewayWorld:
         """The reasons of an object's conditions, by type: `!` in front of a condition that is false."""
         return _reasons(self.conditions(of, parent).values())
 
-    def listener(hostname: str = "", name: str = "http", port: int = 80, **spec: Any) -> dict[str, Any]:
+    def listener(self, of: KubeObject, name: str = "http") -> ListenerStatus:
+        status = self.api.statuses[of.ref]
+        assert isinstance(status, GatewayStatus | ListenerSetStatus)
+        return next(each for each in status.listeners if each.name == name)
+
+    def listener_reasons(self, of: KubeObject, name: str = "http") -> dict[str, str]:
+        return _reasons(self.listener(of, name).conditions)
+
+    def problems_of(self, about: KubeObject) -> list[str]:
+        """The reasons of the problems of an object, sorted."""
+        found = [each for problems in self.problems.values() for each in problems if each.object == about.ref]
+        return sorted(each.reason for each in found)
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Everything that the API answers, for comparison."""
+        api = self.api
+        problems = {each for unit in self.problems.values() for each in unit}
+        backends = {user: used for user, used in self.backends.items() if used}
+        tables = {key: dict(hosts) for key, hosts in api.tables.items()}
+        return dict(api.listeners), tables, dict(api.statuses), problems, backends, dict(api.certificates)
+
+    def _use(self, user: Hashable, backends: Mapping[BackendKey, Backend]) -> None:
+        self.backends[user] = backends
+
+    def _report(self, unit: Hashable, problems: Iterable[Problem]) -> None:
+        self.problems[unit] = list(problems)
+
+
+def _answer(route: Route) -> str:
+    return str(route.backend) if route.backend else type(route.action).__name__
+
+
+def _reasons(conditions: Iterable[Condition]) -> dict[str, str]:
+    return {each.type: each.reason if each.status else f"!{each.reason}" for each in conditions}
+
+
+def gateway_class(name: str = "ours", controller: str = CONTROLLER, **spec: Any) -> KubeObject:
+    return gateway_object(GatewayClass, name, "", controllerName=controller, **spec)
+
+
+def gateway(*listeners: dict[str, Any], name: str = "edge", ns: str = NS, **spec: Any) -> KubeObject:
+    """A Gateway with one plain listener on port 80 unless others are given."""
+    spec = {"gatewayClassName": "ours"} | spec
+    return gateway_object(Gateway, name, ns, listeners=list(listeners) or [listener()], **spec)
+
+
+def listener_set(*listeners: dict[str, Any], of: str = "edge", name: str = "set", ns: str = NS) -> KubeObject:
+    parent = {"name": of, "namespace": NS}
+    return gateway_object(ListenerSet, name, ns, parentRef=parent, listeners=list(listeners))
+
+
+def listener(hostname: str = "", name: str = "http", port: int = 80, **spec: Any) -> dict[str, Any]:
     """A listener of protocol HTTP unless another one is given."""
     named = {"hostname": hostname} if hostname else {}
     return {"name": name, "port": port, "protocol": "HTTP", **named, **spec}
