@@ -108,12 +108,12 @@ def _route(
     findings: RouteFindings, rule: Rule, located_match: tuple[FieldPath, Match], action: Action, policy: Policy
 ) -> Route:
     field, match = located_match
-    service = _service(findings.route.key.namespace, rule.backend_refs or ())
+    service = named_service(findings.route.key.namespace, rule.backend_refs or ())
     origin = Origin(findings.route.ref, field)
     return Route(match.path, match.path_type, action, origin, service, policy, match.conditions)
 
 
-def _service(namespace: str, refs: Iterable[BackendRef]) -> Key:
+def named_service(namespace: str, refs: Iterable[BackendRef]) -> Key:
     """The Service that the first backendRef names."""
     first = next((each for each in refs if each.kind == "Service"), None)
     if first is None:

@@ -11,12 +11,9 @@ from xds.traffic.backends import Backend
 from xds.traffic.headers import NO_CHANGES
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import BackendProtocol
-from xds.translate.gateway.backend_refs import resolve_backend
+from xds.translate.gateway.backend_refs import MAX_WEIGHT, resolve_backend
 from xds.translate.gateway.filters import NO_FILTERS, OF_HTTP, OF_SHARE, Filters, invalid, located, read_filters
 from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
-
-MAX_WEIGHT: Final = 1_000_000
-"""Source: https://gateway-api.sigs.k8s.io/reference/spec/#backendref"""
 
 
 class Answering(NamedTuple):
