@@ -6,7 +6,6 @@ server name (test_gateway_listeners.py).
 """
 
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +16,7 @@ from tests.e2e.test_backend_identities import AUTHORITY, Seen, TlsBackend
 from tests.support.authority import Authority, Issued
 from tests.support.envoy import free_port, needs_envoy
 from tests.support.gateway_objects import gateway_object, http_route, to
-from tests.support.http import CLOSED, get
+from tests.support.http import get
 from tests.support.objects import NS, config_map, service, slice_of
 from tests.support.site import Site, site
 from xds.kube.gateway_objects import BackendTLSPolicy, Gateway, GatewayClass
