@@ -140,7 +140,7 @@ def _usable(
         cluster_ip = _cluster_ip(service) if upstream.uses_cluster_ip else ""
         upstream = _with_effect(upstream, protocol, has_cluster_ip=bool(cluster_ip))
     spoken = upstream.protocol or protocol
-    if upstream.tls and not spoken.uses_tls:
+    if upstream.tls and spoken.is_http and not spoken.uses_tls:
         if upstream.tls.is_verified:
             return _unverified(service, port)
         upstream = replace(upstream, tls=None)
