@@ -26,6 +26,7 @@ from xds.kube.gateway_objects import (
 )
 from xds.kube.kinds import KINDS
 from xds.kube.objects import KubeObject
+from xds.translate.gateway.options import CONTROLLER
 from xds.translate.gateway.status import GatewayStatus
 
 SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
