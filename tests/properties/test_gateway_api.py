@@ -20,6 +20,7 @@ from xds.kube.gateway_objects import (
     HTTPRoute,
     ListenerSet,
     ReferenceGrant,
+    Route,
     TCPRoute,
     TLSRoute,
     UDPRoute,
@@ -117,7 +118,8 @@ def listener_sets(draw: st.DrawFn) -> KubeObject:
 
 @st.composite
 def routes(draw: st.DrawFn) -> KubeObject:
-    kind = draw(st.sampled_from([HTTPRoute, HTTPRoute, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute]))
+    kinds: list[type[Route]] = [HTTPRoute, HTTPRoute, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute]
+    kind = draw(st.sampled_from(kinds))
     rule: dict[str, Any] = {"backendRefs": draw(REFS)}
     spec: dict[str, Any] = {"parentRefs": draw(PARENTS)}
     if kind in (HTTPRoute, GRPCRoute, TLSRoute):

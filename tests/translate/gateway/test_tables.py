@@ -94,7 +94,8 @@ def test_a_gateway_that_goes_takes_its_tables_along(port: int) -> None:
     world = GatewayWorld(*SERVICES, edge, route("a"))
     change = world.delete(edge)
     key = ListenerKey(FIRST, port)
-    assert (change.listeners, change.tables) == ({key}, {TableKey(key): {"*"}})
+    assert change.listeners == {key}
+    assert change.tables == {TableKey(key): {"*"}}
     assert not world.api.tables
 
 
