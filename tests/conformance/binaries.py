@@ -1,4 +1,4 @@
-"""The suite as a program `suite.test`, its backends `echo-basic` and `coredns`, and the CustomResourceDefinitions of the same version.
+"""The suite as a program, its backends, and the CustomResourceDefinitions of the same version.
 
 `gateway-suite/go.mod` pins the version. `python -m tests.conformance.binaries` builds once for all checkouts, into the
 user's cache. A test never builds: without the programs the test is skipped, with a reason that has the command.
@@ -17,7 +17,7 @@ _MODULE: Final = "sigs.k8s.io/gateway-api"
 
 
 def program(name: str) -> Path:
-    """Where a program is, or would be."""
+    """Where `suite.test`, or `echo-basic` or `coredns` of its Pods, is, or would be."""
     return go_cache.folder(SOURCE) / name
 
 
@@ -28,7 +28,11 @@ def custom_resource_definitions() -> Path:
 
 def missing() -> str:
     """Why there are no programs, with the remedy; empty if there are."""
-    return "" if program("suite.test").exists() else "no conformance suite: `make conformance` builds with Go (https://go.dev/dl)"
+    return (
+        ""
+        if program("suite.test").exists()
+        else "no conformance suite: `make conformance` builds with Go (https://go.dev/dl)"
+    )
 
 
 def main() -> None:
