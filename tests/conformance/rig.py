@@ -99,7 +99,9 @@ async def run_suite(running: Cluster, state: Path, *flags: str) -> int:
     own = ("-test.v", "-test.timeout=60m", f"--gateway-class={GATEWAY_CLASS}", *addresses)
     with (state / "suite.log").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(binaries.program("suite.test"), *own, *flags),
+            binaries.program("suite.test"),
+            *own,
+            *flags,
             cwd=state,
             stdin=subprocess.DEVNULL,
             stdout=output,
