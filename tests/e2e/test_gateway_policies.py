@@ -64,8 +64,8 @@ def allowed(answer: Answer) -> dict[str, str]:
 
 
 async def preflight(running: Site, place: str, path: str, origin: str, **headers: str) -> Answer:
-    asked = {"Access_Control_Request_Method": "PUT"} | headers
-    return await ask(running, HOST, path, "OPTIONS", at=place, Origin=origin, **asked)
+    asked = {"Access_Control_Request_Method": "PUT", "Origin": origin} | headers
+    return await ask(running, HOST, path, "OPTIONS", body=None, at=place, **asked)
 
 
 async def test_preflights_are_answered_by_the_proxy_whatever_the_origin(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ async def test_other_requests_with_an_origin_reach_the_backend(tmp_path: Path) -
         assert (answer.backend, allowed(answer)) == ("web", {"origin": "https://any.test", "credentials": "true"})
         assert allowed(await ask(running, HOST, "/known", at=place)) == {}
         for headers in ({}, {"Origin": "https://www.foo.com"}, {"Access_Control_Request_Method": "PUT"}):
-            answer = await ask(running, HOST, "/listed", "OPTIONS", at=place, **headers)
+            answer = await ask(running, HOST, "/listed", "OPTIONS", body=None, at=place, **headers)
             assert (answer.status, answer.backend) == (200, "web"), headers
 
 
@@ -275,7 +275,7 @@ async def test_a_session_stays_with_its_endpoint_by_cookie_or_header(tmp_path: P
 async def calls(name: str) -> AsyncIterator[int]:
     """A backend of gRPC that answers each call with its name; yields the port."""
 
-    class Handler(grpc.GenericRpcHandler):
+    class Handler(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs alone
         def service(self, handler_call_details: Any) -> Any:
             return grpc.unary_unary_rpc_method_handler(lambda request, context: name.encode())
 
@@ -311,10 +311,10 @@ async def test_calls_of_grpc_are_routed_by_service_and_method(tmp_path: Path) ->
 
         async def call(method: str) -> str:
             try:
-                found = await channel.unary_unary(method)(b"", timeout=20)
+                found: bytes = await channel.unary_unary(method, bytes, bytes)(b"", timeout=20)
             except grpc.aio.AioRpcError as error:
                 return error.code().name
-            return bytes(found).decode()
+            return found.decode()
 
         assert [await call(each) for each in ("/test.Text/Get", "/test.Text/Put", "/test.Text/Only")] == ["a", "b", "b"]
         assert [await call(each) for each in ("/x.Y/Only", "/re.x/Get", "/re.x/Put")] == ["c", "a", "UNIMPLEMENTED"]
