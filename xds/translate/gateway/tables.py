@@ -152,17 +152,20 @@ def _replace(hosts: dict[str, VirtualHost], domain: str, after: VirtualHost | No
 
 def _virtual_host(table: _Table, domain: str) -> VirtualHost | None:
     """The virtual host of a domain; None: neither a claim nor a listener asks for one."""
-    owner = next((each for each in covering(domain) if each in table.listeners), None)
+    domains = tuple(covering(domain))  # the most specific first
+    owner = next((each for each in domains if each in table.listeners), None)
     if owner is None or (domain != owner and domain not in table.claims):
         return None
     found: dict[ObjectRef, tuple[str, Claim]] = {}
-    for each in covering(domain):  # the most specific first
+    for each in domains:
         for (route, listener), claim in table.claims.get(each, {}).items():
             if listener == owner:
                 found.setdefault(route, (each, claim))
     if domain != owner and all(each[0] != domain for each in found.values()):
         return None  # claims of another listener's routes alone
-    return VirtualHost(domain, tuple(_ordered(found.values())), https_redirect=NO_HTTPS_REDIRECT)
+    fallbacks = sum(len(claim.routes) for each, claim in found.values() if each != domain)
+    routes = tuple(_ordered(found.values()))
+    return VirtualHost(domain, routes, https_redirect=NO_HTTPS_REDIRECT, fallbacks=fallbacks)
 
 
 def _ordered(found: Iterable[tuple[str, Claim]]) -> Iterable[Route]:
