@@ -37,6 +37,7 @@ from xds.translate.gateway.policy_status import PolicyOutcome
 from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.routes import KINDS, RouteOutcome, outcome, parents_of
+from xds.translate.gateway.shared_listeners import SharedListener, shared_listeners
 from xds.translate.gateway.slots import SlotKey
 from xds.translate.gateway.status import WantedStatus
 from xds.translate.gateway.statuses import (
@@ -131,6 +132,15 @@ class GatewayApi:
     def credentials(self) -> Mapping[CredentialKey, Credential]:
         """The authorities of clients in use."""
         return self._credentials
+
+    @property
+    def shared_listeners(self) -> tuple[SharedListener, ...]:
+        """The listeners with TLS that share the port of Ingress, the senior first."""
+        socket = self._context.options.https_socket
+        if not self._context.options.is_shared(socket):
+            return ()
+        slots = self._gateways.slots_at({socket})[socket]
+        return shared_listeners(self._state, slots, self._gateways.current) if slots else ()
 
     @property
     def date_period(self) -> DatePeriod:
