@@ -18,7 +18,7 @@ from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.bound import BoundListener, Chain, ListenerKey, TableKey
 from xds.traffic.endpoints import Locality
-from xds.traffic.layer4 import PortKey, PortListener
+from xds.traffic.layer4 import TCP_IDLE_TIMEOUT, Layer4Policy, Layer4Route, PortKey, PortListener, Share
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy
 from xds.traffic.model import TrafficChange
 from xds.traffic.rate_limits import Rate
@@ -33,6 +33,12 @@ PLAIN: Final = TableKey(AT)
 def bound_http(at: ListenerKey = AT, public_port: int | None = None) -> BoundListener:
     """A listener of plain HTTP."""
     return BoundListener(at, (Chain(table=TableKey(at)),), GATEWAY, public_port or at.port)
+
+
+def layer4_route(*shares: Share, service: str = "web", route: str = "db") -> Layer4Route:
+    """The route of a TCPRoute."""
+    origin = Origin(ObjectRef("TCPRoute", "default", route), WHOLE_OBJECT)
+    return Layer4Route(shares, Layer4Policy(TCP_IDLE_TIMEOUT), origin, key(service))
 
 
 def virtual_host(host: str, service: str, *paths: str, route: str = "shop") -> VirtualHost:
@@ -59,6 +65,7 @@ class BoundModel:
     default: Route | None = None
     tls: TlsTable = field(default_factory=TlsTable)
     rates: frozenset[Rate] = frozenset()
+    endpoints: dict[BackendKey, tuple[Locality, ...]] = field(default_factory=dict)
     resources: dict[ResourceKey, Resource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,7 +74,7 @@ class BoundModel:
         self.build(TrafficChange())
 
     def localities(self, backend: Backend) -> tuple[Locality, ...]:
-        return ()
+        return self.endpoints.get(backend.key, ())
 
     def build(self, change: TrafficChange) -> set[ResourceKey]:
         """Build a change; returns the resources that differ."""
@@ -81,12 +88,11 @@ class BoundModel:
         return differing
 
     def put(self, listener: BoundListener, *domains: VirtualHost) -> set[ResourceKey]:
-        """Add or replace a listener; the domains are those of its first table."""
+        """Add or replace a listener; the domains, if any, are those of its first table."""
         self.bound[listener.key] = listener
-        table = listener.chains[0].table
-        if table:
+        if domains and (table := listener.chains[0].table):
             self.tables[table] = {each.host: each for each in domains}
-        changed = {table: frozenset(self.tables[table])} if table else {}
+        changed = {key: frozenset(hosts) for key, hosts in self.tables.items() if key.listener == listener.key}
         return self.build(TrafficChange(bound=frozenset({listener.key}), tables=changed))
 
     def remove(self, at: ListenerKey) -> set[ResourceKey]:

@@ -49,11 +49,12 @@ async def get(
     tls: bool = False,
     sni: str = "",
     method: str = "GET",
+    at: str = "127.0.0.1",
     **headers: str,
 ) -> Reply:
-    """A request over HTTP/1.1 from 127.0.0.1, over TLS (unverified) with this SNI, or without SNI."""
+    """A request over HTTP/1.1 to an address of this machine, over TLS (unverified) with this SNI, or without SNI."""
     try:
-        connection = await Connection.open(port, tls=tls, sni=sni)
+        connection = await Connection.open(port, tls=tls, sni=sni, at=at)
     except (ssl.SSLError, ConnectionError):
         return CLOSED
     with contextlib.closing(connection):
@@ -62,7 +63,7 @@ async def get(
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection to a server on 127.0.0.1, or on a connected socket. `peer` is the server's certificate in DER."""
+    """A connection to a server on this machine, or on a connected socket. `peer` is the server's certificate in DER."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -77,13 +78,14 @@ class Connection:
         sni: str = "",
         by: socket.socket | None = None,
         context: ssl.SSLContext | None = None,
+        at: str = "127.0.0.1",
     ) -> "Connection":
         """Connect; over TLS with a context of a client's own, if there is one.
 
         Raises:
         ConnectionError, ssl.SSLError: The server closed the connection.
         """
-        where: dict[str, Any] = {"sock": by} if by else {"host": "127.0.0.1", "port": port}
+        where: dict[str, Any] = {"sock": by} if by else {"host": at, "port": port}
         reader, writer = await asyncio.open_connection(
             **where, ssl=(context or unverified()) if tls else None, server_hostname=sni if tls else None
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence, Set
 from typing import Any, Final, NamedTuple
 
 from xds.envoyapi import codec
+from xds.explain.gateway_attribution import owners_of_listener, users_of_backend, users_of_secret
 from xds.kube.objects import Ingress
 from xds.kube.state import KubeState
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
@@ -14,8 +15,10 @@ from xds.problems.text import shown
 from xds.resources import names
 from xds.resources.filters.rate_limits import rates_of
 from xds.resources.layer4.passthrough import passthrough_name
+from xds.resources.origin import origin_of
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.backends import BackendKey
+from xds.traffic.bound import ListenerKey
 from xds.traffic.layer4 import PortKey, PortListener
 from xds.traffic.model import Traffic, TrafficModel
 from xds.traffic.rate_limits import Rate
@@ -35,7 +38,7 @@ _CANNOT_BIND_REMEDY: Final = (
 
 def cannot_bind_remedy(listeners: Iterable[str]) -> str:
     """The remedy for listeners, by name, whose port a machine doesn't give."""
-    is_port = all(PortKey.named(each) for each in listeners)
+    is_port = all(PortKey.named(each) or ListenerKey.named(each) for each in listeners)
     return _CANNOT_BIND_REMEDY.format("" if is_port else " with --http-port or --https-port")
 
 
@@ -108,15 +111,21 @@ def _owners(
     rejected: Resource, last_good: Resource | None, text: str, state: KubeState, traffic: TrafficModel
 ) -> Iterable[Owner]:
     if rejected.type is ResourceType.LISTENER:
-        port = PortKey.named(rejected.name)
-        listener = traffic.ports.get(port) if port else None
-        return [_port_owner(listener)] if listener else _passed_owners(text, traffic)
-    owners = [Owner(ObjectRef("Ingress", *key)) for key in _ingresses_of(rejected, last_good, text, state, traffic)]
+        return _listener_owners(rejected.name, text, traffic)
+    owners = [Owner(each) for each in _objects_of(rejected, last_good, text, state, traffic)]
     backend = names.backend(rejected.name) if rejected.type in (ResourceType.CLUSTER, ResourceType.ENDPOINTS) else None
     if backend is None:
         return owners
     ports = [each for each in traffic.ports.values() if backend in each.route.backends]
     return [*owners, *map(_port_owner, ports), *_passed_to(backend, traffic)]
+
+
+def _listener_owners(name: str, text: str, traffic: TrafficModel) -> list[Owner]:
+    if (port := PortKey.named(name)) and (listener := traffic.ports.get(port)):
+        return [_port_owner(listener)]
+    if (key := ListenerKey.named(name)) and (bound := traffic.bound.get(key)):
+        return [Owner(each.object, each.field) for each in owners_of_listener(bound, text)]
+    return _passed_owners(text, traffic)
 
 
 def _port_owner(listener: PortListener) -> Owner:
@@ -135,34 +144,30 @@ def _passed_to(backend: BackendKey, traffic: Traffic) -> list[Owner]:
     return [Owner(ObjectRef("Ingress", *traffic.tls.owners[host])) for host in hosts if host in traffic.tls.owners]
 
 
-def _ingresses_of(
-    rejected: Resource, last_good: Resource | None, text: str, state: KubeState, traffic: Traffic
-) -> list[Key]:
+def _objects_of(
+    rejected: Resource, last_good: Resource | None, text: str, state: KubeState, traffic: TrafficModel
+) -> list[ObjectRef]:
     match rejected.type:
         case ResourceType.CLUSTER | ResourceType.ENDPOINTS:
-            return _users_of_cluster(rejected.name, state, traffic)
+            backend = names.backend(rejected.name)
+            return _users_of_cluster(backend, state, traffic) if backend else []
         case ResourceType.SECRET:
             secret = names.kubernetes_secret(rejected.name)
             if rejected.name == names.secret(secret):
-                return [each.key for each in state.ingresses_of_secret(secret)]
-            return [each.key for each in state.ingresses_of_object(ObjectRef("Secret", *secret))]
+                found = state.ingresses_of_secret(secret)
+            else:
+                found = state.ingresses_of_object(ObjectRef("Secret", *secret))
+            return [*(each.ref for each in found), *users_of_secret(rejected.name, traffic)]
         case ResourceType.EXTENSION:
             rates, known = rates_of(rejected.body), rates_of(last_good.body) if last_good else set()
-            return sorted(_users_of_rates(rates - known or rates, traffic))
+            return [ObjectRef("Ingress", *key) for key in sorted(_users_of_rates(rates - known or rates, traffic))]
         case _:
             return sorted(_owners_of_routes(rejected, last_good, text))
 
 
-def _key(name: str) -> Key:
-    namespace, _, rest = name.partition("/")
-    return Key(namespace, rest)
-
-
-def _users_of_cluster(cluster: str, state: KubeState, traffic: Traffic) -> list[Key]:
-    backend = names.backend(cluster)
-    if backend is None:
-        return []
-    return [each.key for each in state.ingresses_of_service(backend.service_key) if _uses(each, backend, traffic)]
+def _users_of_cluster(backend: BackendKey, state: KubeState, traffic: TrafficModel) -> list[ObjectRef]:
+    found = [each.ref for each in state.ingresses_of_service(backend.service_key) if _uses(each, backend, traffic)]
+    return [*found, *users_of_backend(backend, traffic)]
 
 
 def _uses(ingress: Ingress, backend: BackendKey, traffic: Traffic) -> bool:
@@ -184,21 +189,15 @@ def _users_of_rates(rates: Set[Rate], traffic: Traffic) -> Set[Key]:
     return {each.zone for each in limits if each and not rates.isdisjoint(each.rates)}
 
 
-def _owners_of_routes(rejected: Resource, last_good: Resource | None, text: str) -> Set[Key]:
-    """The Ingresses of changed virtual hosts, only of the hosts in the proxy's message if it names hosts."""
+def _owners_of_routes(rejected: Resource, last_good: Resource | None, text: str) -> Set[ObjectRef]:
+    """The objects of changed virtual hosts, only of the hosts in the proxy's message if it names hosts."""
     before = {host.SerializeToString(deterministic=True) for host in _virtual_hosts(last_good)} if last_good else set()
     changed = [host for host in _virtual_hosts(rejected) if host.SerializeToString(deterministic=True) not in before]
     named = [host for host in changed if any(domain in text for domain in host.domains if domain != "*")]
-    return {_key(found) for host in named or changed for found in _ingresses(host)}
+    found = (origin_of(route.metadata) for host in named or changed for route in host.routes)
+    return set(filter(None, found))
 
 
 def _virtual_hosts(resource: Resource) -> Iterable[Any]:
     message: Any = codec.upb(codec.decode(resource.type.message, resource.body))
     return message.virtual_hosts if resource.type is ResourceType.ROUTES else [message]
-
-
-def _ingresses(virtual_host: Any) -> Iterable[str]:
-    metadata = (route.metadata.filter_metadata for route in virtual_host.routes)
-    namespace = names.METADATA_NAMESPACE
-    found = (each[namespace].fields["ingress"].string_value for each in metadata if namespace in each)
-    return set(filter(None, found))

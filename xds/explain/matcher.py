@@ -37,6 +37,7 @@ from xds.traffic.conditions import Comparison as ValueComparison
 from xds.traffic.conditions import (
     Condition,
     CookieCondition,
+    GrpcMethodCondition,
     HeaderCondition,
     MethodCondition,
     QueryCondition,
@@ -253,6 +254,8 @@ def _holds(condition: Condition, request: Request) -> bool:
             return request.cookie(name) == value
         case MethodCondition(method):
             return request.method == method
+        case GrpcMethodCondition(method):
+            return request.path.endswith(f"/{method}")
         case HeaderCondition(name, value, comparison):
             return _is_value(request.header(name), value, comparison)
         case QueryCondition(name, value, comparison):

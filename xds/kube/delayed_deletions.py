@@ -1,9 +1,10 @@
 """Deletions that wait for the object to be created again: `kubectl replace --force` deletes an object and creates it.
 
-A deletion of an Ingress, a Service, a Secret, a ConfigMap or an IngressClass waits for half a second. A re-creation
-meanwhile makes an update of both, and no request finds the route without its object. kubectl deletes all objects of a
-file before it creates the first one. So a further deletion or re-creation in the namespace begins the half second anew,
-for two seconds at most, and the deletions of a namespace count together. Other changes count at once:
+A deletion of an Ingress, a Service, a Secret, a ConfigMap, an IngressClass or an object of the Gateway API waits for
+half a second. A re-creation meanwhile makes an update of both, and no request finds the route without its object.
+kubectl deletes all objects of a file before it creates the first one. So a further deletion or re-creation in the
+namespace begins the half second anew, for two seconds at most, and the deletions of a namespace count together. Other
+changes count at once:
 
 - An EndpointSlice goes at once while its Service stays. A deleted Service loses its slices within milliseconds, to the
   garbage collector, and the new Service gets slices of other names. So deletions of its slices wait with the deletion
@@ -21,6 +22,7 @@ from math import inf
 from typing import Any, Final, TypeAlias
 
 from xds.kube.change import Applied, Change, Deleted
+from xds.kube.gateway_objects import GATEWAY_KINDS, Namespace
 from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.problems.problem import Key, ObjectRef
 
@@ -30,7 +32,9 @@ DELETION_GRACE_SECONDS: Final = 0.5
 LONGEST_GRACES: Final = 4
 """The longest wait of a deletion while others follow in its namespace, as a multiple of the usual wait."""
 
-_DELAYED: Final = frozenset({Ingress, Service, Secret, ConfigMap, IngressClass})
+_DELAYED: Final = frozenset[type](
+    {Ingress, Service, Secret, ConfigMap, IngressClass} | {kind for kind in GATEWAY_KINDS if kind is not Namespace}
+)
 
 Subject: TypeAlias = tuple[type, Any]
 """The subject of a change: kind and key of an object. Changes of the same subject replace each other."""

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from xds.kube.decode import decode, is_name
-from xds.kube.gateway_objects import GatewayMetadata, GatewayObject
+from xds.kube.gateway_objects import GatewayMetadata, GatewayObject, Namespace
 from xds.kube.objects import ConfigMap, KubeObject, Metadata, Secret, SecretData
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -242,6 +242,8 @@ def _found(kind: type[KubeObject], wire: Any) -> Found | None:
     if kind is Secret:
         secret = Secret(Metadata(key.name, key.namespace), SecretData.of(wire.data or {}))
         return Found(key, metadata.resource_version, secret)
+    if kind is Namespace:  # without annotations, which change often and say nothing here
+        return Found(key, metadata.resource_version, Namespace(Metadata(key.name, labels=metadata.labels)))
     fields = (getattr(wire, name) for name in kind.__struct_fields__ if name != "metadata")
     return Found(key, metadata.resource_version, kind(_plain(key, metadata), *fields))
 

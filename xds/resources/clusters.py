@@ -86,7 +86,7 @@ def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
         # By default an endpoint that is gone stays while its check passes.
         ignore_health_on_host_removal=backend.settings.health_check is not None,
         outlier_detection=outlier_detection(backend.settings),
-        transport_socket=transport_socket(backend) if is_http else header_socket(backend.upstream.proxy_header),
+        transport_socket=transport_socket(backend) or header_socket(backend.upstream.proxy_header),
     )
 
 

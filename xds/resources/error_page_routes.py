@@ -12,7 +12,7 @@ from xds.resources.domains import Domain, FixedAnswer
 from xds.resources.filters.error_pages import MARKER, NAME, page_marker
 from xds.resources.filters.switched import on
 from xds.resources.forwarding import AUTHORIZATION, NO_RESPONSE_TIMEOUT
-from xds.resources.origin import ingress_origin
+from xds.resources.origin import object_origin
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.policy import Policy
 
@@ -40,7 +40,7 @@ def _route(marker: str, policy: Policy, pages: ErrorPages, *, allowed: bool, kee
     return EnvoyRoute(
         name=f"error-page {marker}",
         match=RouteMatch(prefix="/", headers=[HeaderMatcher(name=MARKER, string_match=StringMatcher(exact=marker))]),
-        metadata=ingress_origin(ObjectRef("Ingress", *pages.ingress), pages.backend.service_key),
+        metadata=object_origin(ObjectRef("Ingress", *pages.ingress), pages.backend.service_key),
         route=RouteAction(
             cluster=names.cluster(pages.backend), timeout=NO_RESPONSE_TIMEOUT, host_rewrite_literal=pages.host or None
         ),

@@ -1,4 +1,4 @@
-"""The Ingress and the Service behind an answer, as metadata of routes and virtual hosts: for the access log, traffic
+"""The object and the Service behind an answer, as metadata of routes and virtual hosts: for the access log, traffic
 metrics and spans.
 
 Metadata of a route come before metadata of its virtual host, which count for answers without a route (404), and for
@@ -18,6 +18,11 @@ from xds.traffic.routes import Route, VirtualHost
 _NAMESPACE: Final = "namespace"
 _INGRESS: Final = "ingress"
 _SERVICE: Final = "service"
+_KIND: Final = "kind"
+_ROUTE: Final = "route"
+"""The kind, namespace and name of a route of the Gateway API, in place of the Ingress."""
+
+_ROUTE_KINDS: Final = frozenset({"HTTPRoute", "GRPCRoute"})
 
 
 def _of_route_or_host(key: str) -> str:
@@ -42,22 +47,29 @@ ORIGIN_OPERATORS: Final = {
 
 
 def route_origin(route: Route) -> Metadata:
-    return ingress_origin(route.origin.object, route.service)
+    return object_origin(route.origin.object, route.service)
 
 
-def ingress_origin(origin: ObjectRef, service: Key | None = None) -> Metadata:
-    """The metadata of a route. Without an Ingress for the operator's default backend, which no Ingress names.
+def object_origin(origin: ObjectRef, service: Key | None = None) -> Metadata:
+    """The metadata of a route. Without an object for the operator's default backend, which no object names.
 
     Args:
         origin: The object that asks for the route.
         service: The Service that the object names; None for a route that several Services share.
     """
-    fields = {_INGRESS: str(origin.key), _NAMESPACE: origin.namespace} if _is_ingress(origin) else {}
-    return _metadata(fields | ({_SERVICE: str(service)} if service else {}))
+    return _metadata(_fields(origin) | ({_SERVICE: str(service)} if service else {}))
+
+
+def _fields(origin: ObjectRef) -> dict[str, str]:
+    if origin.kind == "Ingress":
+        return {_INGRESS: str(origin.key), _NAMESPACE: origin.namespace}
+    if origin.kind in _ROUTE_KINDS:
+        return {_KIND: origin.kind, _ROUTE: str(origin.key), _NAMESPACE: origin.namespace}
+    return {}
 
 
 def host_origin(domain: Domain) -> Metadata | None:
-    """The metadata of a virtual host: its Ingress and the namespace, if it has one alone.
+    """The metadata of a virtual host: its Ingress or route, and the namespace, if it has one alone.
 
     None for hosts that no rule names: the 404 of an unknown host is not the fault of an Ingress without hosts.
     """
@@ -65,10 +77,10 @@ def host_origin(domain: Domain) -> Metadata | None:
     if domain.name == ANY_HOST or not isinstance(inside, VirtualHost) or inside.host == NO_HOST:
         return None
     routes = (*inside.routes, *((inside.default,) if inside.default else ()))
-    ingresses = {route.origin.object for route in routes if _is_ingress(route.origin.object)}
-    if len(ingresses) == 1:
-        return ingress_origin(ingresses.pop())
-    namespaces = {each.namespace for each in ingresses}
+    objects = {route.origin.object for route in routes if _fields(route.origin.object)}
+    if len(objects) == 1:
+        return object_origin(objects.pop())
+    namespaces = {each.namespace for each in objects}
     return _metadata({_NAMESPACE: namespaces.pop()}) if len(namespaces) == 1 else None
 
 
@@ -77,16 +89,17 @@ def no_origin() -> Metadata:
     return _metadata({_INGRESS: "", _NAMESPACE: ""})
 
 
-def ingress_of(metadata: Metadata | None) -> Key | None:
-    """The Ingress that a built route comes from."""
+def origin_of(metadata: Metadata | None) -> ObjectRef | None:
+    """The object that a built route comes from."""
     found = (metadata.filter_metadata if metadata else {}).get(names.METADATA_NAMESPACE)
-    text = str(found.fields[_INGRESS].string_value) if found and _INGRESS in found.fields else ""
-    namespace, _, name = text.partition("/")
-    return Key(namespace, name) if name else None
-
-
-def _is_ingress(origin: ObjectRef) -> bool:
-    return origin.kind == "Ingress"
+    fields = found.fields if found else {}
+    for key in (_INGRESS, _ROUTE):
+        text = str(fields[key].string_value) if key in fields else ""
+        namespace, _, name = text.partition("/")
+        if name:
+            kind = str(fields[_KIND].string_value) if _KIND in fields else "Ingress"
+            return ObjectRef(kind, namespace, name)
+    return None
 
 
 def _metadata(fields: dict[str, str]) -> Metadata:

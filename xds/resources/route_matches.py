@@ -12,6 +12,7 @@ from xds.traffic.conditions import (
     Comparison,
     Condition,
     CookieCondition,
+    GrpcMethodCondition,
     HeaderCondition,
     MethodCondition,
     QueryCondition,
@@ -37,6 +38,8 @@ def _add(match: RouteMatch, condition: Condition) -> None:
             match.headers.append(HeaderMatcher(name=name, string_match=_matcher(value, comparison)))
         case MethodCondition(method):
             match.headers.append(HeaderMatcher(name=":method", string_match=StringMatcher(exact=method)))
+        case GrpcMethodCondition(method):
+            match.headers.append(HeaderMatcher(name=":path", string_match=StringMatcher(suffix=f"/{method}")))
         case QueryCondition(name, value, comparison):
             matcher = _matcher(value, comparison)
             match.query_parameters.append(QueryParameterMatcher(name=name, string_match=matcher))

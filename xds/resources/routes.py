@@ -32,7 +32,7 @@ from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, removed_request_headers, request_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
-from xds.resources.origin import host_origin, ingress_origin, no_origin, route_origin
+from xds.resources.origin import host_origin, no_origin, object_origin, route_origin
 from xds.resources.place import Place
 from xds.resources.redirects import (
     ENDS_IN_SLASH,
@@ -163,7 +163,7 @@ def _routes(answers: Answers, default: Route | None, place: Place) -> Iterator[E
         yield from _answers(route, redirect, place)
     if last is not NO_HTTPS_REDIRECT and not (default and own == len(routes)):
         yield from _challenges((route for route, _ in routes[own:]), last, place)
-        origin = ingress_origin(ingress) if ingress and own < len(answers.routes) else None
+        origin = object_origin(ingress) if ingress and own < len(answers.routes) else None
         yield from https_redirects(last, place, functools.partial(_every_path, place), origin=origin)
     for route, _ in routes[own:]:
         yield from _answers(route, NO_HTTPS_REDIRECT, place) if route.policy.cors else _answer(route, place)
@@ -234,7 +234,9 @@ _CHALLENGE: Final = HeaderMatcher(name=":path", string_match=StringMatcher(prefi
 
 
 def _name(route: Route) -> str:
-    return " ".join((str(route.origin.object.key), route.path_type, route.path, *map(str, route.conditions)))
+    origin = route.origin.object
+    of = str(origin.key) if origin.kind == "Ingress" else str(origin)
+    return " ".join((of, route.path_type, route.path, *map(str, route.conditions)))
 
 
 def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:

@@ -13,7 +13,7 @@ from xds.envoyapi.messages import Route, VirtualHost
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.resources.origin import ingress_of
+from xds.resources.origin import origin_of
 from xds.snapshot.resource import ResourceType
 
 if typing.TYPE_CHECKING:
@@ -112,20 +112,19 @@ def _virtual_host_problems(
 ) -> Iterator[Problem]:
     for index, violation in bad.items():
         route = built.routes[index]
-        for ingress in _ingresses([route]):
+        for owner in _owners([route]):
             effect = "the route is left out, or stays as it was last"
-            yield _problem(ingress, f"the route {shown(route.name)}", violation, effect)
+            yield _problem(owner, f"the route {shown(route.name)}", violation, effect)
     for violation in broken:
         if _route_index(violation) is None:
-            for ingress in _ingresses(built.routes):
+            for owner in _owners(built.routes):
                 effect = "the virtual host stays as it was last"
-                yield _problem(ingress, f"the virtual host {shown(built.name)}", violation, effect)
+                yield _problem(owner, f"the virtual host {shown(built.name)}", violation, effect)
 
 
-def _ingresses(routes: Iterable[Route]) -> list[ObjectRef]:
-    """The Ingresses that routes come from."""
-    keys = {ingress_of(route.metadata) for route in routes}
-    return [ObjectRef("Ingress", *key) for key in sorted(filter(None, keys))]
+def _owners(routes: Iterable[Route]) -> list[ObjectRef]:
+    """The objects that routes come from."""
+    return sorted(filter(None, {origin_of(route.metadata) for route in routes}))
 
 
 def _without(built: VirtualHost, bad: Collection[int], last: VirtualHost | None) -> VirtualHost:

@@ -44,6 +44,16 @@ class MethodCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class GrpcMethodCondition:
+    """The method of a gRPC call, of any service: the last segment of the path."""
+
+    method: str
+
+    def __str__(self) -> str:
+        return f"gRPC method {self.method}"
+
+
+@dataclass(frozen=True, slots=True)
 class QueryCondition:
     """A parameter in the query of the request has a value: as written there, the first one of the name.
 
@@ -86,4 +96,6 @@ class SessionCondition:
         return f"session {self.name}={self.value}"
 
 
-Condition: TypeAlias = HeaderCondition | MethodCondition | QueryCondition | CookieCondition | SessionCondition
+Condition: TypeAlias = (
+    HeaderCondition | MethodCondition | GrpcMethodCondition | QueryCondition | CookieCondition | SessionCondition
+)

@@ -13,6 +13,7 @@ from xds.traffic.client_certificates import CheckedHost, ClientCertificates
 from xds.traffic.conditions import (
     Condition,
     CookieCondition,
+    GrpcMethodCondition,
     HeaderCondition,
     MethodCondition,
     QueryCondition,
@@ -130,7 +131,8 @@ class Route:
         if not self.conditions:
             return (*place, 0, 0, 0, 0, 0)
         kinds = [type(each) for each in self.conditions]
-        sessions, methods = kinds.count(SessionCondition), kinds.count(MethodCondition)
+        sessions = kinds.count(SessionCondition)
+        methods = kinds.count(MethodCondition) + kinds.count(GrpcMethodCondition)
         headers, queries = kinds.count(HeaderCondition), kinds.count(QueryCondition)
         return (*place, -sessions, -methods, -headers, -queries, -kinds.count(CookieCondition))
 

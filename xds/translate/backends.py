@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from xds.kube.objects import IngressServiceBackend, Service, ServicePort
+from xds.kube.objects import IngressServiceBackend, Service, ServiceBackendPort, ServicePort
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
@@ -101,6 +101,16 @@ def resolve(
     return _usable(service, port, port.name, upstream) if port else _no_port(service, wanted, upstream, effect)
 
 
+def protocol_of_port(service: Service, number: int) -> BackendProtocol:
+    """The protocol that a TCP port names, or HTTP/1.1."""
+    port = _port(service.spec.ports or (), IngressServiceBackend("", ServiceBackendPort(number=number)), "TCP")
+    return _named_protocol(port) or BackendProtocol.HTTP1 if port else BackendProtocol.HTTP1
+
+
+def _named_protocol(port: ServicePort) -> BackendProtocol | None:
+    return _PROTOCOLS.get((port.app_protocol or "http").lower())
+
+
 def _transport(upstream: UpstreamPolicy) -> str:
     """The protocol of the Service's port."""
     return "UDP" if upstream.protocol is BackendProtocol.UDP else "TCP"
@@ -120,7 +130,7 @@ def _no_port(service: Service, wanted: IngressServiceBackend, upstream: Upstream
 def _usable(
     service: Service, port: ServicePort, port_name: str, upstream: UpstreamPolicy, external_name: str = ""
 ) -> Resolved:
-    protocol = _PROTOCOLS.get((port.app_protocol or "http").lower())
+    protocol = _named_protocol(port)
     fault = _unknown_protocol(service, port) if protocol is None and upstream.protocol is None else None
     protocol = protocol or BackendProtocol.HTTP1
     transport = _transport(upstream)
@@ -130,7 +140,7 @@ def _usable(
         cluster_ip = _cluster_ip(service) if upstream.uses_cluster_ip else ""
         upstream = _with_effect(upstream, protocol, has_cluster_ip=bool(cluster_ip))
     spoken = upstream.protocol or protocol
-    if upstream.tls and not spoken.uses_tls:
+    if upstream.tls and spoken.is_http and not spoken.uses_tls:
         if upstream.tls.is_verified:
             return _unverified(service, port)
         upstream = replace(upstream, tls=None)

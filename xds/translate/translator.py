@@ -118,7 +118,12 @@ class Translator:
             state, options.layer4, self._use, problems.report, allow_external_name=options.allow_external_name
         )
         self._gateway = GatewayApi(
-            state, options.gateway, self._use, problems.report, allow_external_name=options.allow_external_name
+            state,
+            options.gateway,
+            self._use,
+            problems.report,
+            allow_external_name=options.allow_external_name,
+            max_regex_size=options.max_regex_size,
         )
         self._updates = 0
         self._is_updating = False
@@ -163,7 +168,7 @@ class Translator:
     @property
     def date_period(self) -> DatePeriod:
         """The period in which the problems of certificates hold. Outside, the TLS table is stale."""
-        return self._date_period.within(self._authority_period)
+        return self._date_period.within(self._authority_period).within(self._gateway.date_period)
 
     @property
     def certificate_expiry(self) -> Mapping[Key, datetime]:
@@ -338,6 +343,7 @@ class Translator:
             self._use_authorities(now)
         ports = yield from self._layer4.update(stale)
         gateway = yield from self._gateway.update(stale, now)
+        self._credentials.use("gateways", self._gateway.credentials)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._problems.report(("endpoints", backend), ())

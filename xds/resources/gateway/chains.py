@@ -14,6 +14,7 @@ from xds.envoyapi.messages import (
     FilterChain,
     Matcher,
     SdsSecretConfig,
+    TransportSocket,
 )
 from xds.resources import names
 from xds.resources.config_source import ads
@@ -31,7 +32,7 @@ from xds.resources.listeners import (
     tls_end,
 )
 from xds.resources.options import ProxyOptions
-from xds.traffic.bound import BoundListener, Chain, ClientCheck
+from xds.traffic.bound import BoundListener, Chain, ChainTls, ClientCheck
 from xds.traffic.layer4 import Layer4Route
 
 _ANY_LABELS: Final = ".+"
@@ -64,18 +65,20 @@ def filter_chain(listener: BoundListener, name: str, chain: Chain, options: Prox
     filters = [_stream(str(listener.key), chain.route, options)] if chain.route else []
     if chain.table:
         filters = [connection_manager(options, names.table_routes(chain.table))]
-    built = FilterChain(name=name, filters=filters)
-    if chain.tls:
-        check = chain.tls.clients
-        built.transport_socket = tls_end(
-            options,
-            chain.tls.secrets,
-            http_protocols(options) if chain.table else [],
-            _verification(check) if check else None,
-            requires_certificate=check is not None and check.required,
-        )
-        built.transport_socket_connect_timeout = TLS_HANDSHAKE_TIMEOUT
-    return built
+    return FilterChain(
+        name=name,
+        filters=filters,
+        transport_socket=_tls_end(chain, chain.tls, options) if chain.tls else None,
+        transport_socket_connect_timeout=TLS_HANDSHAKE_TIMEOUT if chain.tls else None,
+    )
+
+
+def _tls_end(chain: Chain, tls: ChainTls, options: ProxyOptions) -> TransportSocket:
+    """The end of TLS. ALPN is for HTTP alone: the protocol behind other connections is unknown."""
+    alpn, check = http_protocols(options) if chain.table else [], tls.clients
+    verification = _verification(check) if check else None
+    requires = check is not None and check.required
+    return tls_end(options, tls.secrets, alpn, verification, requires_certificate=requires)
 
 
 def _stream(listener: str, route: Layer4Route, options: ProxyOptions) -> Filter:

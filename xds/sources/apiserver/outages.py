@@ -58,6 +58,7 @@ class Outages:
         self._outage_lasts = False
         self._outage_timer: asyncio.TimerHandle | None = None
         self._tolerated: set[Scope] = set()
+        self._excused: set[Scope] = set()
         self._late: set[Scope] = set()
         self._timers: dict[Scope, asyncio.TimerHandle] = {}
         self._unreachable: dict[Scope, str] = {}
@@ -90,6 +91,20 @@ class Outages:
         self._tolerated.add(scope)
         self._update()
 
+    def excuse(self, scope: Scope) -> None:
+        """Count a watch whose kind a cluster may lack as current. Its problem stays, until the watch works."""
+        self._excused.add(scope)
+
+    def begin(self, scope: Scope) -> None:
+        """Note that a watch begins while others are followed, and has received nothing yet."""
+        self._fell_behind(scope)
+
+    def forget(self, scope: Scope) -> None:
+        """Note that a watch has ended for good."""
+        self._reached(scope)
+        self._rejected.pop(scope, None)
+        self.caught_up(scope)
+
     def expired(self, scope: Scope, error: Exception) -> None:
         """Note that the watch can't resume, and lists again."""
         self._fell_behind(scope)
@@ -110,15 +125,15 @@ class Outages:
             del self.since[scope]
             self._late.discard(scope)
             self._tolerated.discard(scope)
+            self._excused.discard(scope)
             self._timers.pop(scope).cancel()
             self._update()
             self._on_caught_up()
 
     def behind_since(self, kind: type[KubeObject]) -> float:
         """Unix time since which a watch of the kind is behind; 0 if none is."""
-        return min(
-            (at for scope, at in self.since.items() if scope.kind is kind and scope not in self._tolerated), default=0.0
-        )
+        counted = self.since.keys() - self._tolerated - self._excused
+        return min((self.since[scope] for scope in counted if scope.kind is kind), default=0.0)
 
     async def pause(self, scope: Scope, delay: float) -> bool:
         """Wait before the next try.

@@ -8,11 +8,12 @@ never deferred.
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
-from xds.kube.change import Batch, Change, Listed, Reported
+from xds.kube.change import Batch, Change, Deleted, Listed, Reported
 from xds.kube.kinds import KINDS
 from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Secret
 from xds.kube.references import (
@@ -29,6 +30,7 @@ from xds.sources.apiserver.inbox import Inbox, TakeAtOnce
 from xds.sources.apiserver.named_secrets import named_secrets
 from xds.sources.apiserver.namespaces import NamespaceChecks
 from xds.sources.apiserver.object_watches import ObjectWatches
+from xds.sources.apiserver.optional_watches import OptionalObserver, OptionalWatches
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope, scopes
 from xds.sources.apiserver.secret_watch import TlsWatches
@@ -162,19 +164,22 @@ class _JoinedWatches:
         self.inbox = Inbox(take_at_once)
         self.relists = {scope.kind.kind: 0 for scope in scopes}
         self._client = client
-        self._scopes = scopes
+        self._scopes = list(scopes)
         self._annotated = annotated
         self._always = {always.tls_secret} if always.tls_secret else set()
         self._outages = Outages(client.server, self._deliver_when_caught_up, self._report_problems)
         namespaces = sorted({scope.namespace for scope in scopes if scope.kind is Ingress} - {""})
         self._namespaces = NamespaceChecks(client, namespaces, self._report_problems)
         self._trackers: dict[Scope, ObjectTracker] = {}
+        self._optional = OptionalWatches(client, namespaces, self._optional_watch, self._optional_changed)
+        self._optional_observer = OptionalObserver(self._outages, self._optional.ask)
         config_maps = (ObjectRef(ConfigMap.kind, *key) for key in always.config_maps)
         self._objects = ObjectWatches(
             client, self._watched_alone, config_maps, self._deliver_object, always.config_references
         )
         self._waiting = WaitingIngresses(self._trackers, self._outages, annotated, self._objects)
         self._unlisted = {*scopes, _CONFIG_MAPS}
+        self._unannounced = set(KINDS)
         self._reported: tuple[Problem, ...] = ()
         self._deferred: list[Change] = []
         self._deferred_since = 0.0
@@ -183,7 +188,10 @@ class _JoinedWatches:
 
     def waiting_for(self) -> str:
         waiting = (scope for scope in (*self._scopes, _CONFIG_MAPS) if scope in self._unlisted)
-        return "; ".join(f"{scope}: {self._outages.why(scope) or 'not listed yet'}" for scope in waiting)
+        texts = [f"{scope}: {self._outages.why(scope) or 'not listed yet'}" for scope in waiting]
+        if not self._optional.is_known:
+            texts.append(f"kinds of the Gateway API: {self._optional.failure or 'not known yet'}")
+        return "; ".join(texts)
 
     def is_listed(self, kind: str) -> bool:
         return not any(scope.kind.kind == kind for scope in self._unlisted)
@@ -194,14 +202,13 @@ class _JoinedWatches:
 
     async def run(self) -> None:
         """Run all watches until cancelled."""
-        absent = [Listed(kind) for kind in KINDS if kind.optional]
-        self.inbox.put(absent, asyncio.get_running_loop().time())
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._objects.run())  # before the watches that name objects
                 for watch in self._watches():
                     group.create_task(watch.run())
                 group.create_task(self._namespaces.run())
+                group.create_task(self._optional.run())
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -257,6 +264,41 @@ class _JoinedWatches:
             self._put(scope, WatchBatch(asyncio.get_running_loop().time(), completes_list=True))
             self._outages.tolerate(scope)
 
+    def _optional_watch(self, scope: Scope) -> Watch:
+        tracker = self._trackers[scope] = ObjectTracker(scope.kind)
+        forbidden = partial(self._optional_forbidden, scope)
+        return Watch(scope, self._client, tracker, self._optional_observer, self._deliver(scope), forbidden=forbidden)
+
+    def _optional_changed(self, begun: Iterable[Scope], ended: Iterable[Scope]) -> None:
+        """Take in an answer of discovery. Kinds that turn up later count together, once each is listed."""
+        for scope in begun:
+            self._scopes.append(scope)
+            self.relists.setdefault(scope.kind.kind, 0)
+            self._unlisted.add(scope)
+            if scope.kind not in self._unannounced:
+                self._outages.begin(scope)
+        changes: list[Change] = []
+        for scope in ended:
+            self._scopes.remove(scope)
+            self._unlisted.discard(scope)
+            self._excused.discard(scope)
+            changes += [Deleted(scope.kind, each.key) for each in self._trackers.pop(scope).objects()]
+        watched = {scope.kind for scope in self._scopes}
+        absent = [kind for kind in KINDS if kind.optional and kind not in watched and kind in self._unannounced]
+        self._unannounced.difference_update(absent)
+        self._defer([*changes, *map(Listed, absent), *self._config_maps_listed()], asyncio.get_running_loop().time())
+        for scope in ended:
+            self._outages.forget(scope)
+        self._deliver_when_caught_up()
+
+    def _optional_forbidden(self, scope: Scope) -> None:
+        """Go on without the objects, with a problem: rights of before have no Gateway API. The watch keeps trying."""
+        if scope in self._unlisted:
+            self._put(scope, WatchBatch(asyncio.get_running_loop().time(), completes_list=True))
+        self._excused.add(scope)
+        self._outages.excuse(scope)
+        self._deliver_when_caught_up()
+
     def _watched_alone(self, ingress: Ingress) -> frozenset[ObjectRef]:
         """Return the objects that an Ingress names, and that no watch of its namespace has."""
         objects = followed_objects(ingress, self._annotated)
@@ -304,7 +346,10 @@ class _JoinedWatches:
             return []
         self._unlisted.discard(scope)
         _log.info("listed", watch=str(scope), objects=len(self._trackers[scope]))
-        return [] if any(each.kind is scope.kind for each in self._unlisted) else [Listed(scope.kind)]
+        if scope.kind not in self._unannounced or any(each.kind is scope.kind for each in self._unlisted):
+            return []
+        self._unannounced.discard(scope.kind)
+        return [Listed(scope.kind)]
 
     def _config_maps_listed(self) -> list[Change]:
         """Return `Listed` once, as soon as the API server has answered for each object named at the start."""
@@ -313,6 +358,7 @@ class _JoinedWatches:
         if any(scope.kind is Ingress for scope in self._unlisted):
             return []
         self._unlisted.discard(_CONFIG_MAPS)
+        self._unannounced.discard(ConfigMap)
         return [Listed(ConfigMap)]
 
     def _defer(self, changes: Sequence[Change], read_at: float) -> None:
@@ -339,7 +385,7 @@ class _JoinedWatches:
             self._timer.cancel()
             self._timer = None
         deferred, self._deferred = self._deferred, []
-        ready = self._waiting.take(deferred, wait=not self._unlisted)
+        ready = self._waiting.take(deferred, wait=not self._unannounced)
         self._put_with_problems(ready, self._deferred_since if deferred else asyncio.get_running_loop().time())
 
     def _report_problems(self) -> None:

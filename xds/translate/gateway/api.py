@@ -1,46 +1,58 @@
 """The Gateway API, kept in step with its objects: bound listeners, route tables and statuses."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeAlias
+from itertools import chain
+from typing import TypeAlias
 
 from xds.kube.gateway_objects import (
-    ROUTE_KINDS,
+    BackendTLSPolicy,
     Gateway,
     GatewayClass,
-    GRPCRoute,
-    HTTPRoute,
-    ReferenceGrant,
+    ListenerSet,
     Route,
 )
+from xds.kube.objects import ConfigMap, KubeObject, Secret
 from xds.kube.stale import Stale
-from xds.kube.state import KubeState, seniority
+from xds.kube.state import KubeState
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.steps import Steps
+from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
-from xds.traffic.bound import BoundListener, Chain, ListenerKey, TableKey
-from xds.traffic.routes import Origin, VirtualHost
+from xds.traffic.bound import BoundListener, ListenerKey, TableKey
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
+from xds.traffic.routes import VirtualHost
 from xds.traffic.tls import Certificate
-from xds.translate.gateway.addresses import assign
-from xds.translate.gateway.attachment import Attachment, ParentRef, attach, namespaces_read, parent_of
+from xds.translate.certificate_dates import DatePeriod
 from xds.translate.gateway.context import GatewayContext
-from xds.translate.gateway.gateways import GatewayPlan, gateway_status, plan
+from xds.translate.gateway.forwards import Forwards
+from xds.translate.gateway.gateways import Gateways
 from xds.translate.gateway.grants import Grants
-from xds.translate.gateway.grpc_route import translate_grpc_route
-from xds.translate.gateway.hostnames import ANY
-from xds.translate.gateway.http_route import translate_http_route
-from xds.translate.gateway.layer4_route import translate_layer4_route
-from xds.translate.gateway.options import CONTROLLER, GatewayOptions
-from xds.translate.gateway.status import ClassStatus, Condition, ParentStatus, RouteStatus, WantedStatus
-from xds.translate.gateway.tables import Claim, RouteTables
-from xds.translate.gateway.translated import TranslatedRoute, grants
+from xds.translate.gateway.listeners import BoundListeners
+from xds.translate.gateway.options import GatewayOptions
+from xds.translate.gateway.plans import GatewayPlan
+from xds.translate.gateway.policy_status import PolicyOutcome
+from xds.translate.gateway.policy_use import PolicyUse
+from xds.translate.gateway.referrers import Referrers
+from xds.translate.gateway.routes import KINDS, RouteOutcome, outcome, parents_of
+from xds.translate.gateway.slots import SlotKey
+from xds.translate.gateway.status import WantedStatus
+from xds.translate.gateway.statuses import (
+    class_refusal,
+    class_status,
+    gateway_problems,
+    gateway_status,
+    problem,
+    set_status,
+)
+from xds.translate.gateway.tables import RouteTables
 
 UseBackends: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
 ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
 
-_ROUTE_KINDS: Final = {kind.kind: kind for kind in ROUTE_KINDS}
+_UNREAD: tuple[type[KubeObject], ...] = (GatewayClass, Gateway, ListenerSet, *KINDS.values(), BackendTLSPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +70,6 @@ class GatewayChange:
     certificates: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _RouteOutcome:
-    """Attributes: claims: The places of the route in route tables."""
-
-    attachments: tuple[Attachment, ...]
-    translated: TranslatedRoute
-    references: frozenset[ObjectRef]
-    claims: Mapping[tuple[TableKey, str, str], Claim]
-
-
 class GatewayApi:
     """Translates GatewayClasses, Gateways and all that attaches to them.
 
@@ -75,6 +77,7 @@ class GatewayApi:
         use: Takes the backends of each route.
         report: Takes the problems of each object.
         allow_external_name: Whether Services of type ExternalName can be used.
+        max_regex_size: The largest regular expression, in steps of Envoy's program.
     """
 
     def __init__(
@@ -85,25 +88,32 @@ class GatewayApi:
         report: ReportProblems,
         *,
         allow_external_name: bool = False,
+        max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
     ) -> None:
-        self._context = GatewayContext(state, options, Grants(state), allow_external_name)
+        self._context = GatewayContext(
+            state, options, Grants(state), allow_external_name, max_regex_size=max_regex_size
+        )
         self._use = use
         self._report = report
-        self._listeners: dict[ListenerKey, BoundListener] = {}
-        self._tables = RouteTables()
-        self._certificates: dict[Key, Certificate] = {}
-        self._statuses: dict[ObjectRef, WantedStatus] = {}
-        self._changed_statuses: set[ObjectRef] = set()
         self._unread = True
-        self._plans: dict[Key, GatewayPlan] = {}
-        self._routes: dict[ObjectRef, _RouteOutcome] = {}
-        self._by_parent: dict[ObjectRef, set[ObjectRef]] = {}
-        self._parents: dict[ObjectRef, frozenset[ObjectRef]] = {}
-        self._by_reference: dict[ObjectRef, set[ObjectRef]] = {}
+        self._gateways = Gateways(self._context)
+        self._routes: dict[ObjectRef, RouteOutcome] = {}
+        self._children: Referrers[ObjectRef] = Referrers()
+        self._referrers: Referrers[ObjectRef] = Referrers()
+        self._attached: dict[SlotKey, set[ObjectRef]] = {}
+        self._policies = PolicyUse(self._context)
+        self._tables = RouteTables()
+        self._forwards = Forwards()
+        self._listeners = BoundListeners(self._tables, self._forwards)
+        self._certificates: dict[Key, Certificate] = {}
+        self._credentials: dict[CredentialKey, Credential] = {}
+        self._statuses: dict[ObjectRef, WantedStatus] = {}
+        self._stale_owners: set[ObjectRef] = set()
+        self._changed_statuses: set[ObjectRef] = set()
 
     @property
     def listeners(self) -> Mapping[ListenerKey, BoundListener]:
-        return self._listeners
+        return self._listeners.current
 
     @property
     def tables(self) -> Mapping[TableKey, Mapping[str, VirtualHost]]:
@@ -114,6 +124,26 @@ class GatewayApi:
     def certificates(self) -> Mapping[Key, Certificate]:
         """The certificates in use, by Secret."""
         return self._certificates
+
+    @property
+    def credentials(self) -> Mapping[CredentialKey, Credential]:
+        """The authorities of clients in use."""
+        return self._credentials
+
+    @property
+    def date_period(self) -> DatePeriod:
+        """The period in which the judgements of certificates hold."""
+        return self._gateways.period
+
+    @property
+    def gateways(self) -> Mapping[Key, GatewayPlan]:
+        """The Gateways of ours with all their listeners."""
+        return self._gateways.current
+
+    @property
+    def routes(self) -> Mapping[ObjectRef, RouteOutcome]:
+        """The routes that name a Gateway or ListenerSet of ours."""
+        return self._routes
 
     @property
     def statuses(self) -> Mapping[ObjectRef, WantedStatus]:
@@ -132,127 +162,152 @@ class GatewayApi:
             stale: `stale.gateway` counts.
             now: Decides which certificates are valid.
         """
-        del now
         touched = stale.gateway
         if self._unread:
-            kinds = (GatewayClass, Gateway, *ROUTE_KINDS)
-            touched |= {each.ref for kind in kinds for each in self._state.all_of(kind).values()}
             self._unread = False
-        if not touched:
+            touched |= {each.ref for kind in _UNREAD for each in self._state.all_of(kind).values()}
+        if not touched and now in self._gateways.period:
             return GatewayChange()
-        kinds_touched = {each.kind for each in touched}
-        routes = {each for each in touched if each.kind in _ROUTE_KINDS}
-        for ref in routes:
-            self._index_parents(ref)
-        changed: frozenset[ListenerKey] = frozenset()
-        if kinds_touched & {"GatewayClass", "Gateway", "ListenerSet"}:
-            gateways = self._plan_gateways()
-            changed = self._bind()
-            routes |= {ref for each in gateways for ref in self._by_parent.get(ObjectRef("Gateway", *each), ())}
-        for each in touched:
-            routes |= self._by_reference.get(each, set())
-            if each.kind == ReferenceGrant.kind:
-                routes |= self._by_reference.get(grants(each.namespace), set())
-        for ref in sorted(routes):
-            self._update_route(ref)
+        self._context.grants.note(touched)
+        self._policies.follow(touched)
+        self._update_classes(each.key for each in touched if each.kind == GatewayClass.kind)
+        before = yield from self._gateways.update(touched, now)
+        stale_routes = self._stale_routes(touched)
+        attached_anew = self._attached_anew(before) - stale_routes
+        sockets = self._sockets(before.values()) | self._sockets(map(self._gateways.current.get, before))
+        for ref in sorted(stale_routes | attached_anew):
+            sockets |= self._update_route(ref, keeps_translation=ref in attached_anew)
             yield
-        self._write_gateway_statuses()
-        return GatewayChange(changed, self._tables.update())
+        listeners = self._listeners.update(sockets, self._gateways.slots_at(sockets))
+        tables = yield from self._tables.update()
+        certificates = bool(before) and self._update_certificates()
+        yield from self._write_statuses(before, touched)
+        if any(each.kind not in KINDS for each in touched):
+            self._forget_unused()
+        return GatewayChange(listeners, tables, certificates)
 
     @property
     def _state(self) -> KubeState:
         return self._context.state
 
-    def _index_parents(self, ref: ObjectRef) -> None:
-        route = self._route(ref)
-        references = (route.spec.parent_refs or ()) if route else ()
-        after = frozenset(filter(None, (parent_of(each, ref.key) for each in references)))
-        _reindex(self._by_parent, ref, self._parents.pop(ref, frozenset()), after)
-        if after:
-            self._parents[ref] = after
+    def _update_classes(self, touched: Iterable[Key]) -> None:
+        for key in touched:
+            found = self._state.all_of(GatewayClass).get(key)
+            ours = found if found and self._gateways.is_ours(found) else None
+            ref = ObjectRef(GatewayClass.kind, *key)
+            self._set_status(ref, class_status(ours) if ours else None)
+            refused = class_refusal(ours) if ours else None
+            self._report(("gateway-class", key), [problem(ref, Reason.GATEWAY_REFUSED, refused)] if refused else ())
+
+    def _stale_routes(self, touched: Iterable[ObjectRef]) -> set[ObjectRef]:
+        """The routes that changed, or that looked at an object that changed."""
+        found: set[ObjectRef] = set()
+        for each in touched:
+            found |= self._referrers.of(each)
+            if each.kind in KINDS:
+                route = self._route(each)
+                self._children.set(each, parents_of(route) if route else frozenset())
+                found.add(each)
+        return found
+
+    def _attached_anew(self, before: Mapping[Key, GatewayPlan | None]) -> set[ObjectRef]:
+        """The routes of Gateways and ListenerSets whose listeners differ."""
+        found: set[ObjectRef] = set()
+        for key, former in before.items():
+            present = self._gateways.current.get(key)
+            owners = {owner for each in (former, present) if each for owner in each.owners}
+            for owner in owners:
+                if _offer(former, owner) != _offer(present, owner):
+                    found |= self._children.of(owner)
+        return found
+
+    def _sockets(self, plans: Iterable[GatewayPlan | None]) -> set[ListenerKey]:
+        return {socket for plan in plans if plan for slot in plan.all_slots for socket in slot.sockets}
 
     def _route(self, ref: ObjectRef) -> Route | None:
-        return self._state.all_of(_ROUTE_KINDS[ref.kind]).get(ref.key)
+        return self._state.all_of(KINDS[ref.kind]).get(ref.key)
 
-    def _plan_gateways(self) -> set[Key]:
-        """Judge the Gateways of ours, and return those whose routes may be attached differently."""
-        options = self._context.options
-        ours = set()
-        for each in self._state.all_of(GatewayClass).values():
-            is_ours = each.spec.controller_name == CONTROLLER and options.gateway_class in ("", each.metadata.name)
-            if is_ours:
-                ours.add(each.metadata.name)
-            accepted = Condition.true("Accepted")
-            self._set_status(each.ref, ClassStatus(each.metadata.generation, (accepted,)) if is_ours else None)
-        for ref in [each for each in self._statuses if each.kind == GatewayClass.kind and each.name not in ours]:
-            self._set_status(ref, None)
-        gateways = [each for each in self._state.all_of(Gateway).values() if each.spec.gateway_class_name in ours]
-        leases = assign(gateways, options)
-        plans = {each.key: plan(each, leases[each.key], (), records=options.records) for each in gateways}
-        differing = {key for key in plans.keys() | self._plans.keys() if plans.get(key) != self._plans.get(key)}
-        self._plans = plans
-        return differing
-
-    def _bind(self) -> frozenset[ListenerKey]:
-        """Make the listeners, and return those that changed."""
-        hostnames: dict[ListenerKey, set[str]] = {}
-        origins: dict[ListenerKey, Origin] = {}
-        for each in sorted(self._plans.values(), key=lambda each: seniority(each.gateway)):
-            for slot in each.slots:
-                for key in slot.sockets:
-                    hostnames.setdefault(key, set()).add(slot.hostname or ANY)
-                    origins.setdefault(key, Origin(slot.owner.ref, slot.field))
-        for key in self._listeners.keys() - hostnames.keys():
-            self._tables.set_listeners(TableKey(key), frozenset())
-        before = dict(self._listeners)
-        self._listeners.clear()
-        for key, names in hostnames.items():
-            self._tables.set_listeners(TableKey(key), frozenset(names))
-            chain = Chain(table=TableKey(key))
-            self._listeners[key] = BoundListener(key, (chain,), origins[key], key.port)
-        keys = before.keys() | self._listeners.keys()
-        return frozenset(key for key in keys if before.get(key) != self._listeners.get(key))
-
-    def _update_route(self, ref: ObjectRef) -> None:
+    def _update_route(self, ref: ObjectRef, *, keeps_translation: bool) -> set[ListenerKey]:
+        """Attach and translate a route again, and return the sockets whose listeners may differ."""
         route, before = self._route(ref), self._routes.pop(ref, None)
-        after = self._outcome(route) if route and ref in self._parents else None
-        if after is not None and not after.attachments:
-            after = None
-        if after is not None:
+        known = before.translated if before and keeps_translation else {}
+        after = outcome(self._context, self._gateways, route, known) if route else None
+        if after:
             self._routes[ref] = after
-        claims_before, claims = (each.claims if each else {} for each in (before, after))
-        for place in claims_before.keys() | claims.keys():
-            table, domain, listener = place
-            self._tables.claim(table, domain, (ref, listener), claims.get(place))
-        _reindex(
-            self._by_reference, ref, *(each.references if each else frozenset[ObjectRef]() for each in (before, after))
-        )
-        self._use(("route", ref), after.translated.backends if after else {})
-        self._set_status(ref, _route_status(route, after) if route and after else None)
-        self._report(("route", ref), _problems(ref, after) if after else ())
+        self._referrers.set(ref, after.references if after else frozenset())
+        self._claim(ref, before, after)
+        sockets = self._forward(ref, before, after)
+        self._count(ref, before, after)
+        self._use(("route", ref), after.backends if after else {})
+        self._report(("route", ref), after.problems() if after else ())
+        self._set_status(ref, after.status() if after else None)
+        return sockets
 
-    def _outcome(self, route: Route) -> _RouteOutcome:
-        attachments: list[Attachment] = []
-        references: set[ObjectRef] = set()
-        for index, each in enumerate(route.spec.parent_refs or ()):
-            parent = parent_of(each, route.key)
-            found = self._plans.get(parent.key) if parent and parent.kind == Gateway.kind else None
-            if found is not None:
-                attachments.append(attach(self._state, route, ParentRef(each, index, found.gateway.key), found.slots))
-                references |= namespaces_read(found.slots, route)
-        translated = self._translate(route) if attachments else TranslatedRoute()
-        return _RouteOutcome(
-            tuple(attachments), translated, translated.references | references, _claims(route, attachments, translated)
-        )
+    def _claim(self, ref: ObjectRef, before: RouteOutcome | None, after: RouteOutcome | None) -> None:
+        gone, claims = before.claims() if before else {}, after.claims() if after else {}
+        for place in gone.keys() - claims.keys():
+            self._tables.claim(place, ref, None)
+        for place, claim in claims.items():
+            self._tables.claim(place, ref, claim)
 
-    def _translate(self, route: Route) -> TranslatedRoute:
-        match route:
-            case HTTPRoute():
-                return translate_http_route(self._context, route)
-            case GRPCRoute():
-                return translate_grpc_route(self._context, route)
-            case _:
-                return translate_layer4_route(self._context, route)
+    def _forward(self, ref: ObjectRef, before: RouteOutcome | None, after: RouteOutcome | None) -> set[ListenerKey]:
+        gone, claims = before.forwards() if before else {}, after.forwards() if after else {}
+        places = {place: claims.get(place) for place in gone.keys() | claims.keys()}
+        return {place[0] for place, claim in places.items() if self._forwards.claim(place, ref, claim)}
+
+    def _count(self, ref: ObjectRef, before: RouteOutcome | None, after: RouteOutcome | None) -> None:
+        """Count the routes of each listener, and the users of each Service."""
+        gone, slots = before.slots if before else frozenset(), after.slots if after else frozenset()
+        for slot in gone - slots:
+            self._attached[slot].discard(ref)
+            if not self._attached[slot]:
+                del self._attached[slot]
+        for slot in slots - gone:
+            self._attached.setdefault(slot, set()).add(ref)
+        self._stale_owners.update(slot.owner for slot in gone ^ slots)
+        self._policies.count(before.services if before else frozenset(), after.services if after else frozenset())
+
+    def _update_certificates(self) -> bool:
+        """Gather the certificates and credentials in use, and return whether a certificate changed."""
+        plans = self._gateways.current.values()
+        before, self._certificates = (
+            self._certificates,
+            {key: each for plan in plans for key, each in plan.certificates},
+        )
+        self._credentials = {key: each for plan in plans for key, each in plan.credentials}
+        return self._certificates != before
+
+    def _forget_unused(self) -> None:
+        """Forget the content of Secrets and ConfigMaps that nothing names any more."""
+        referents = chain(self._gateways.referents, self._referrers.referents, self._policies.referents)
+        self._context.keep({each.key for each in referents if each.kind in (Secret.kind, ConfigMap.kind)})
+
+    def _write_statuses(self, before: Mapping[Key, GatewayPlan | None], touched: Iterable[ObjectRef]) -> Steps[None]:
+        for key, former in before.items():
+            plan = self._gateways.current.get(key)
+            self._report(("gateway", key), gateway_problems(plan) if plan else ())
+            self._stale_owners.update(owner for each in (former, plan) if each for owner in each.owners)
+        # A ListenerSet may have left for a Gateway that isn't ours.
+        self._stale_owners.update(each for each in touched if each.kind in (Gateway.kind, ListenerSet.kind))
+        for owner in self._stale_owners:
+            self._set_status(owner, self._owner_status(owner))
+            yield
+        self._stale_owners.clear()
+        for key, found in self._policies.update():
+            ref = ObjectRef(BackendTLSPolicy.kind, *key)
+            self._set_status(ref, found.status if found else None)
+            self._report(("policy", key), _policy_problems(ref, found) if found else ())
+            yield
+
+    def _owner_status(self, owner: ObjectRef) -> WantedStatus | None:
+        found = self._gateways.slots_of(owner)
+        if found is None:
+            return None
+        plan, slots = found
+        attached = {each.key: len(self._attached.get(each.key, ())) for each in slots}
+        if owner.kind == Gateway.kind:
+            return gateway_status(plan, attached)
+        return set_status(plan, owner, attached)
 
     def _set_status(self, ref: ObjectRef, status: WantedStatus | None) -> None:
         if self._statuses.get(ref) == status:
@@ -263,64 +318,14 @@ class GatewayApi:
         else:
             self._statuses[ref] = status
 
-    def _write_gateway_statuses(self) -> None:
-        attached: dict[Key, dict[str, int]] = {}
-        for outcome in self._routes.values():
-            if outcome.translated.refused:
-                continue
-            for name in {hold.slot.key for each in outcome.attachments for hold in each.holds}:
-                counts = attached.setdefault(name.owner.key, {})
-                counts[name.name] = counts.get(name.name, 0) + 1
-        for key, each in self._plans.items():
-            self._set_status(each.gateway.ref, gateway_status(each, attached.get(key, {})))
-        for ref in [each for each in self._statuses if each.kind == Gateway.kind and each.key not in self._plans]:
-            self._set_status(ref, None)
+
+def _policy_problems(ref: ObjectRef, found: PolicyOutcome) -> Iterator[Problem]:
+    if found.refused:
+        yield problem(ref, Reason.POLICY_REFUSED, found.refused)
+    if found.unresolved:
+        yield problem(ref, Reason.REFERENCE_UNRESOLVED, found.unresolved)
 
 
-def _claims(
-    route: Route, attachments: Iterable[Attachment], translated: TranslatedRoute
-) -> Mapping[tuple[TableKey, str, str], Claim]:
-    return {
-        (TableKey(socket), domain, hold.slot.hostname or ANY): Claim(
-            hold.slot.hostname or ANY, seniority(route), translated.routes
-        )
-        for each in attachments
-        for hold in each.holds
-        for socket in hold.slot.sockets
-        for domain in hold.domains
-    }
-
-
-def _route_status(route: Route, outcome: _RouteOutcome) -> RouteStatus:
-    translated = outcome.translated
-    parents = []
-    for each in outcome.attachments:
-        accepted = Condition.of("Accepted", each.refused or translated.refused)
-        parents.append(
-            ParentStatus(each.parent.reference, (accepted, Condition.of("ResolvedRefs", translated.unresolved)))
-        )
-    return RouteStatus(route.metadata.generation, tuple(parents))
-
-
-def _problems(ref: ObjectRef, outcome: _RouteOutcome) -> Iterable[Problem]:
-    for each in outcome.attachments:
-        if each.refused:
-            field = each.parent.field
-            yield Problem(ref, Reason.ROUTE_REFUSED, each.refused.message, Reason.ROUTE_REFUSED.remedy, field)
-    for refusal in (outcome.translated.refused, outcome.translated.partially):
-        if refusal:
-            yield Problem(ref, Reason.ROUTE_REFUSED, refusal.message, Reason.ROUTE_REFUSED.remedy, refusal.field)
-    if unresolved := outcome.translated.unresolved:
-        reason = Reason.REFERENCE_UNRESOLVED
-        yield Problem(ref, reason, unresolved.message, reason.remedy, unresolved.field)
-
-
-def _reindex(
-    index: dict[ObjectRef, set[ObjectRef]], ref: ObjectRef, before: frozenset[ObjectRef], after: frozenset[ObjectRef]
-) -> None:
-    for each in before - after:
-        index[each].discard(ref)
-        if not index[each]:
-            del index[each]
-    for each in after - before:
-        index.setdefault(each, set()).add(ref)
+def _offer(plan: GatewayPlan | None, owner: ObjectRef) -> Hashable:
+    """The part of a plan that decides over routes of a Gateway or ListenerSet."""
+    return (plan.use.use, plan.slots.get(owner)) if plan and owner in plan.owners else None

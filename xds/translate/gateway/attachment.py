@@ -21,7 +21,8 @@ from xds.kube.gateway_objects import (
 from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
-from xds.translate.gateway.hostnames import intersections
+from xds.translate.gateway.context import NO_USE, ParentUse
+from xds.translate.gateway.hostnames import ANY, intersections
 from xds.translate.gateway.slots import Slot
 from xds.translate.gateway.translated import Refusal
 
@@ -45,11 +46,13 @@ class ParentRef:
     Attributes:
         index: In the list of parentRefs.
         gateway: The Gateway that the parent is, or belongs to.
+        use: The facts of the Gateway that the translation depends on.
     """
 
     reference: ParentReference
     index: int
     gateway: Key
+    use: ParentUse = NO_USE
 
     @property
     def field(self) -> FieldPath:
@@ -98,8 +101,8 @@ def attach(state: KubeState, route: Route, parent: ParentRef, slots: Iterable[Sl
 def domains_of(slot: Slot, route: Route) -> tuple[str, ...]:
     """The domains of a route at a listener: none if no name belongs to both."""
     if isinstance(route, HTTPRoute | GRPCRoute | TLSRoute):
-        return intersections(slot.hostname, route.spec.hostnames or ())
-    return intersections("", ())
+        return intersections(slot.domain, route.spec.hostnames or ())
+    return (ANY,)
 
 
 def namespaces_read(slots: Iterable[Slot], route: Route) -> frozenset[ObjectRef]:
@@ -127,7 +130,7 @@ def _allows(state: KubeState, slot: Slot, route: Route) -> bool:
     namespaces = slot.listener.allowed_routes.namespaces
     if not namespaces.from_:
         namespaces = AllowedNamespaces("Same")
-    return allows_namespace(state, namespaces, slot.owner.key.namespace, route.key.namespace)
+    return allows_namespace(state, namespaces, slot.key.owner.namespace, route.key.namespace)
 
 
 def _selects(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:

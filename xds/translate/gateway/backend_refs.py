@@ -16,10 +16,10 @@ from xds.problems.text import shown
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.backends import Backend
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
-from xds.translate.backends import BackendFault, resolve
+from xds.translate.backends import BackendFault, protocol_of_port, resolve
 from xds.translate.gateway.backend_tls import backend_tls
 from xds.translate.gateway.findings import RouteFindings
-from xds.translate.gateway.translated import Refusal, grants, policies
+from xds.translate.gateway.translated import Refusal, grants
 
 MAX_WEIGHT: Final = 1_000_000
 """Source: https://gateway-api.sigs.k8s.io/reference/spec/#backendref"""
@@ -84,33 +84,50 @@ def resolve_backend(
 def _resolved(
     findings: RouteFindings, ref: BackendRef, at: FieldPath, spoken: BackendProtocol | None
 ) -> Backend | Refusal:
-    if (ref.group, ref.kind) != ("", "Service"):
-        kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
-        message = f"{at} names a {shown(kind)}, and only Services can be backends; {_EFFECT}. Name a Service."
-        return Refusal("InvalidKind", message, at.child("kind"))
-    context, referrer = findings.context, findings.route.ref
-    key = Key(namespace_of(ref.namespace, referrer.key), ref.name)
-    findings.references.add(ObjectRef(Service.kind, *key))
-    if key.namespace != referrer.namespace:
-        findings.references.add(grants(key.namespace))
-        if not context.grants.permit(referrer, Service.kind, key):
-            return _not_permitted(referrer, key, at)
+    key = permitted_service(findings, ref, at, _EFFECT)
+    if isinstance(key, Refusal):
+        return key
+    context = findings.context
     service = context.state.service(key)
     upstream = DEFAULT_UPSTREAM
     if service and ref.port:
-        findings.references.add(policies(key.namespace))
         choice = backend_tls(context, service, ref.port, findings.use)
+        findings.references |= choice.references
         if choice.refused:
             return choice.refused
         upstream = _upstream(service, ref.port, spoken)
         if choice.tls:
-            upstream = replace(upstream, tls=choice.tls, protocol=BackendProtocol.HTTPS)
+            plain = upstream.protocol or protocol_of_port(service, ref.port)
+            upstream = replace(upstream, tls=choice.tls, protocol=choice.protocol(plain))
     wanted = IngressServiceBackend(ref.name, ServiceBackendPort(number=ref.port or 0))
     allowed = context.allow_external_name
     found = resolve(context.state, key.namespace, wanted, upstream, allow_external_name=allowed, effect=_EFFECT)
     if found.backend is None or found.fault:
-        return _refused(found.fault, at)
+        return refused_backend(found.fault, at, _EFFECT)
     return found.backend
+
+
+def permitted_service(findings: RouteFindings, ref: BackendRef, at: FieldPath, effect: str) -> Key | Refusal:
+    """The Service that a reference names, whether or not it exists, if the reference is permitted.
+
+    Args:
+        findings: Takes the objects that decide.
+        ref: As written.
+        at: Of the reference.
+        effect: The consequence if the reference can't be followed, in words.
+    """
+    if (ref.group, ref.kind) != ("", "Service"):
+        kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
+        message = f"{at} names a {shown(kind)}, and only Services can be backends; {effect}. Name a Service."
+        return Refusal("InvalidKind", message, at.child("kind"))
+    referrer = findings.route.ref
+    key = Key(namespace_of(ref.namespace, referrer.key), ref.name)
+    findings.references.add(ObjectRef(Service.kind, *key))
+    if key.namespace != referrer.namespace:
+        findings.references.add(grants(key.namespace))
+        if not findings.context.grants.permit(referrer, Service.kind, key):
+            return _not_permitted(referrer, key, at, effect)
+    return key
 
 
 def _upstream(service: Service, port: int, spoken: BackendProtocol | None) -> UpstreamPolicy:
@@ -121,15 +138,16 @@ def _upstream(service: Service, port: int, spoken: BackendProtocol | None) -> Up
     return DEFAULT_UPSTREAM if named else replace(DEFAULT_UPSTREAM, protocol=spoken)
 
 
-def _not_permitted(referrer: ObjectRef, key: Key, at: FieldPath) -> Refusal:
+def _not_permitted(referrer: ObjectRef, key: Key, at: FieldPath, effect: str) -> Refusal:
     message = (
         f"{at} names Service {shown(str(key))}, which no ReferenceGrant lets {referrer.kind}s of namespace "
-        f"{referrer.namespace} name; {_EFFECT}. Create a ReferenceGrant in namespace {shown(key.namespace)}."
+        f"{referrer.namespace} name; {effect}. Create a ReferenceGrant in namespace {shown(key.namespace)}."
     )
     return Refusal("RefNotPermitted", message, at)
 
 
-def _refused(fault: BackendFault | None, at: FieldPath) -> Refusal:
+def refused_backend(fault: BackendFault | None, at: FieldPath, effect: str) -> Refusal:
+    """Why a Service or port can't be used."""
     if fault is None:
-        return Refusal("BackendNotFound", f"{at} can't be used; {_EFFECT}.", at)
+        return Refusal("BackendNotFound", f"{at} can't be used; {effect}.", at)
     return Refusal(_REASONS.get(fault.reason, "BackendNotFound"), f"{at}: {fault.message}. {fault.remedy}", at)

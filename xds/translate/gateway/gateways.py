@@ -1,113 +1,155 @@
-"""Gateways with all their listeners: the outcome of each, and its conditions."""
+"""The Gateways of ours, judged again as their objects change."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from datetime import datetime
 
-from xds.kube.gateway_objects import Gateway, GatewayAddress, ListenerSet
+from xds.kube.gateway_objects import GROUP, Gateway, GatewayClass, ListenerSet, namespace_of
+from xds.kube.state import seniority
+from xds.problems.problem import Key, ObjectRef
+from xds.steps import Steps
 from xds.traffic.bound import ListenerKey
-from xds.translate.gateway.addresses import Lease, recorded
-from xds.translate.gateway.slots import KINDS_BY_PROTOCOL, Owner, Slot, supported_kinds
-from xds.translate.gateway.status import Condition, GatewayStatus, ListenerStatus
-from xds.translate.gateway.translated import Refusal
+from xds.translate.certificate_dates import DatePeriod
+from xds.translate.gateway.addresses import Lease, assign
+from xds.translate.gateway.context import GatewayContext
+from xds.translate.gateway.options import CONTROLLER
+from xds.translate.gateway.plans import Claimant, GatewayPlan, plans
+from xds.translate.gateway.referrers import Referrers
+from xds.translate.gateway.slots import Slot
+from xds.translate.gateway.statuses import class_refusal
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayPlan:
-    """A Gateway of ours with its listeners.
+class Gateways:
+    """Attributes: current: The Gateways of ours. classes: The names of GatewayClasses of ours."""
 
-    Attributes:
-        slots: The listeners of the Gateway, and of the ListenerSets that are attached.
-        is_recorded: Whether the status of the Gateway has the addresses of the lease.
-    """
+    def __init__(self, context: GatewayContext) -> None:
+        self.current: dict[Key, GatewayPlan] = {}
+        self.classes: frozenset[str] = frozenset()
+        self.period = DatePeriod()
+        self._context = context
+        self._leases: dict[Key, Lease] = {}
+        self._by_address: dict[str, set[Key]] = {}
+        self._referrers: Referrers[Key] = Referrers()
+        self._sets: dict[Key, set[Key]] = {}
+        self._parents: dict[Key, Key] = {}
 
-    gateway: Gateway
-    lease: Lease
-    slots: tuple[Slot, ...]
-    is_recorded: bool
+    @property
+    def referents(self) -> Iterator[ObjectRef]:
+        """The objects that Gateways looked at."""
+        return self._referrers.referents
 
-    def slots_of(self, owner: Owner) -> tuple[Slot, ...]:
-        return tuple(each for each in self.slots if each.owner.ref == owner.ref)
+    def slots_of(self, parent: ObjectRef) -> tuple[GatewayPlan, tuple[Slot, ...]] | None:
+        """The Gateway that a parent of routes is or belongs to, and the parent's listeners; None: it isn't ours."""
+        key = parent.key if parent.kind == Gateway.kind else self._parents.get(parent.key)
+        plan = self.current.get(key) if key else None
+        return (plan, plan.slots.get(parent, ())) if plan else None
 
+    def slots_at(self, sockets: Set[ListenerKey]) -> Mapping[ListenerKey, Sequence[Slot]]:
+        """The listeners that hold each socket, in order of precedence."""
+        found: dict[ListenerKey, list[Slot]] = {each: [] for each in sockets}
+        for address in {each.address for each in sockets}:
+            plans = (self.current[key] for key in self._by_address.get(address, ()))
+            for plan in sorted(plans, key=lambda each: seniority(each.gateway)):
+                for slot in plan.all_slots:
+                    for socket in slot.sockets:
+                        if socket.address == address and socket in found:
+                            found[socket].append(slot)
+        return found
 
-def plan(gateway: Gateway, lease: Lease, sets: Sequence[ListenerSet], *, records: bool) -> GatewayPlan:
-    """Judge the listeners of a Gateway.
+    def update(self, touched: frozenset[ObjectRef], now: datetime) -> Steps[Mapping[Key, GatewayPlan | None]]:
+        """Judge Gateways again that changes touch, and return those that differ, with their former plans."""
+        kinds = {each.kind for each in touched}
+        stale = {key for each in touched for key in self._referrers.of(each)}
+        stale |= self._follow_sets(each.key for each in touched if each.kind == ListenerSet.kind)
+        if now not in self.period:
+            stale |= {key for key, each in self.current.items() if any(each.dates)}
+        if not kinds.isdisjoint((GatewayClass.kind, Gateway.kind)):
+            stale |= {each.key for each in touched if each.kind == Gateway.kind}
+            stale |= self._assign()
+        before: dict[Key, GatewayPlan | None] = {}
+        for group in self._groups(stale):
+            for plan in plans(self._context, [self._claimant(key) for key in group], now):
+                known = self.current.get(plan.gateway.key)
+                if known != plan:
+                    before[plan.gateway.key] = known
+                    self._set(plan.gateway.key, plan)
+            yield
+        for key in self.current.keys() - self._leases.keys():
+            before[key] = self.current[key]
+            self._set(key, None)
+        if before or now not in self.period:
+            self.period = DatePeriod.around(now, (date for each in self.current.values() for date in each.dates))
+        return before
 
-    Args:
-        gateway: The Gateway.
-        lease: Its addresses.
-        sets: The ListenerSets that are attached, the senior first.
-        records: Whether addresses are recorded: a listener isn't served before.
-    """
-    is_recorded = not records or set(lease.addresses) == set(recorded(gateway))
-    owners: tuple[Owner, ...] = (gateway, *sets)
-    slots = [
-        _judged(Slot(owner, gateway.key, index, listener))
-        for owner in owners
-        for index, listener in enumerate(owner.spec.listeners or ())
-    ]
-    served = lease.addresses if is_recorded and lease.refused is None else ()
-    return GatewayPlan(gateway, lease, tuple(_bound(each, served) for each in slots), is_recorded)
+    def _set(self, key: Key, plan: GatewayPlan | None) -> None:
+        self._referrers.set(key, plan.references if plan else frozenset())
+        if plan is None:
+            del self.current[key]
+        else:
+            self.current[key] = plan
 
+    def _follow_sets(self, changed: Iterable[Key]) -> set[Key]:
+        """Note the Gateways that ListenerSets name, and return the Gateways concerned."""
+        stale: set[Key] = set()
+        for key in changed:
+            found = self._context.state.all_of(ListenerSet).get(key)
+            parent = found.spec.parent_ref if found else None
+            is_gateway = parent is not None and (parent.group, parent.kind) == (GROUP, Gateway.kind)
+            after = Key(namespace_of(parent.namespace, key), parent.name) if parent and is_gateway else None
+            before = self._parents.pop(key, None)
+            if before is not None:
+                self._sets[before].discard(key)
+                if not self._sets[before]:
+                    del self._sets[before]
+                stale.add(before)
+            if after is not None:
+                self._parents[key] = after
+                self._sets.setdefault(after, set()).add(key)
+                stale.add(after)
+        return stale
 
-def _judged(slot: Slot) -> Slot:
-    listener = slot.listener
-    if listener.protocol not in KINDS_BY_PROTOCOL:
-        message = (
-            f"protocol {listener.protocol} of listener {listener.name} isn't known, so the listener isn't served; "
-            f"use one of {', '.join(KINDS_BY_PROTOCOL)}"
+    def _assign(self) -> set[Key]:
+        """Assign addresses to all Gateways of ours again, and return those with another lease."""
+        state, options = self._context.state, self._context.options
+        self.classes = frozenset(
+            each.metadata.name for each in state.all_of(GatewayClass).values() if self.is_ours(each)
         )
-        return replace(slot, refused=Refusal("UnsupportedProtocol", message, slot.field.child("protocol")))
-    kinds, unresolved = supported_kinds(listener)
-    return replace(slot, kinds=kinds, unresolved=unresolved)
+        accepted = {
+            name
+            for name in self.classes
+            if (found := state.all_of(GatewayClass).get(Key("", name))) and class_refusal(found) is None
+        }
+        ours = [each for each in state.all_of(Gateway).values() if each.spec.gateway_class_name in accepted]
+        before, self._leases = self._leases, assign(ours, options)
+        self._by_address = {}
+        for key, lease in self._leases.items():
+            for address in lease.addresses:
+                self._by_address.setdefault(address, set()).add(key)
+        return {key for key, lease in self._leases.items() if before.get(key) != lease or key not in self.current}
 
+    def is_ours(self, gateway_class: GatewayClass) -> bool:
+        """Whether a GatewayClass names our controller, and the operator serves it."""
+        named = self._context.options.gateway_class
+        return gateway_class.spec.controller_name == CONTROLLER and named in ("", gateway_class.metadata.name)
 
-def _bound(slot: Slot, addresses: Iterable[str]) -> Slot:
-    if not slot.is_accepted or slot.listener.protocol != "HTTP":
-        return slot
-    keys = tuple(ListenerKey(address, slot.listener.port, slot.transport) for address in addresses)
-    return replace(slot, sockets=keys)
+    def _groups(self, stale: set[Key]) -> Iterator[list[Key]]:
+        """Stale Gateways, each with all others that share an address with it, the senior first."""
+        by_address = self._by_address
+        gone = (each for key in stale if (each := self.current.get(key)))
+        touched = {address for each in gone for address in each.lease.addresses}
+        left = {key for address in touched for key in by_address.get(address, ())} | (stale & self._leases.keys())
+        while left:
+            group = {left.pop()}
+            pending = set(group)
+            while pending:
+                lease = self._leases[pending.pop()]
+                beside = {key for address in lease.addresses for key in by_address[address]} - group
+                group |= beside
+                pending |= beside
+            left -= group
+            gateways = self._context.state.all_of(Gateway)
+            yield sorted(group, key=lambda key: seniority(gateways[key]))
 
-
-def gateway_status(plan: GatewayPlan, attached: Mapping[str, int]) -> GatewayStatus:
-    """The status of a Gateway.
-
-    Args:
-        plan: The Gateway with its listeners.
-        attached: Number of routes by listener.
-    """
-    slots = plan.slots_of(plan.gateway)
-    return GatewayStatus(
-        plan.gateway.metadata.generation,
-        _conditions(plan, slots),
-        tuple(listener_status(each, attached.get(each.listener.name, 0)) for each in slots),
-        tuple(map(GatewayAddress, plan.lease.addresses)),
-    )
-
-
-def _conditions(plan: GatewayPlan, slots: Sequence[Slot]) -> tuple[Condition, ...]:
-    refused, missing = plan.lease.refused, plan.lease.missing
-    if refused:
-        return Condition.of("Accepted", refused), Condition.false("Programmed", "Invalid", refused.message)
-    accepted = Condition.true("Accepted")
-    if any(not each.is_accepted for each in slots):
-        accepted = Condition.true("Accepted", "ListenersNotValid", "some listeners aren't served")
-    if missing:
-        return accepted, Condition.of("Programmed", missing)
-    if not plan.is_recorded:
-        return accepted, Condition.false("Programmed", "Pending", "the addresses are being recorded")
-    return accepted, Condition.true("Programmed")
-
-
-def listener_status(slot: Slot, attached: int) -> ListenerStatus:
-    return ListenerStatus(slot.listener.name, slot.kinds, attached, tuple(_slot_conditions(slot)))
-
-
-def _slot_conditions(slot: Slot) -> Iterable[Condition]:
-    wrong = slot.conflict or slot.refused
-    yield Condition.of("Accepted", wrong)
-    if slot.sockets:
-        yield Condition.true("Programmed")
-    else:
-        yield Condition.false("Programmed", "Invalid" if wrong else "Pending")
-    yield Condition.of("ResolvedRefs", slot.unresolved)
-    yield Condition.false("Conflicted", "NoConflicts")
+    def _claimant(self, key: Key) -> Claimant:
+        state = self._context.state
+        sets = [state.all_of(ListenerSet)[each] for each in self._sets.get(key, ())]
+        return Claimant(state.all_of(Gateway)[key], self._leases[key], tuple(sorted(sets, key=seniority)))

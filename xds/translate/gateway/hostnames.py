@@ -1,8 +1,10 @@
 """Hostnames of listeners and routes: names, and wildcards for any number of labels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from xds.traffic.hosts import is_wildcard
+from xds.address import is_ip
+from xds.traffic.hosts import is_wildcard, wildcards_of
+from xds.translate.names import is_subdomain
 
 ANY = "*"
 """The domain of all names."""
@@ -33,14 +35,28 @@ def intersections(listener: str, route: Iterable[str]) -> tuple[str, ...]:
     """The domains of a route at a listener.
 
     Args:
-        listener: The hostname of the listener; empty for all names.
+        listener: The domain of the listener.
         route: The hostnames of the route; none for all names.
     """
     names = [each.lower() for each in route] or [ANY]
-    found = (intersection(listener or ANY, each) for each in names)
+    found = (intersection(listener, each) for each in names)
     return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
 def specificity(hostname: str) -> tuple[bool, int]:
     """A sort key, the most specific first: a name before wildcards, a longer wildcard before a shorter one."""
     return hostname == ANY or is_wildcard(hostname), -len(hostname)
+
+
+def covering(domain: str) -> Iterator[str]:
+    """The domains that cover one, the most specific first: itself, wildcards, and `*`."""
+    yield domain
+    if domain != ANY:
+        yield from (each for each in wildcards_of(domain) if each != domain)
+        yield ANY
+
+
+def is_hostname(text: str) -> bool:
+    """Whether a text in lower case is a DNS name, or a wildcard. No hostname is an IP address."""
+    name = text.removeprefix("*.")
+    return is_subdomain(name) and not is_ip(name)

@@ -72,7 +72,7 @@ def translate_rules(
             # A filter must not be skipped, so the rule stays and answers an error.
             findings.left_out[index] = error.refusal
             action = Forward((WeightedBackend(None),), answering.unresolved)
-        service = _service(findings.route.key.namespace, rule.backend_refs or ())
+        service = named_service(findings.route.key.namespace, rule.backend_refs or ())
         for field, match in matched:
             origin = Origin(findings.route.ref, field)
             routes.append(Route(match.path, match.path_type, action, origin, service, conditions=match.conditions))
@@ -92,7 +92,7 @@ def _check_filters(rule: Rule, at: FieldPath) -> None:
         raise InvalidRuleError(Refusal("UnsupportedValue", f"{at} has filters", at.child("filters")))
 
 
-def _service(namespace: str, refs: Iterable[BackendRef]) -> Key:
+def named_service(namespace: str, refs: Iterable[BackendRef]) -> Key:
     """The Service that the first backendRef names."""
     first = next((each for each in refs if each.kind == "Service"), None)
     if first is None:

@@ -1,6 +1,8 @@
 """Listeners of Gateways and ListenerSets, each with the outcome of its own fields."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
 from xds.kube.gateway_objects import (
@@ -18,13 +20,15 @@ from xds.kube.gateway_objects import (
 )
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
-from xds.traffic.bound import ListenerKey
+from xds.problems.text import shown
+from xds.traffic.bound import ChainTls, ListenerKey, TableKey
 from xds.traffic.layer4 import Transport
+from xds.translate.gateway.hostnames import ANY
 from xds.translate.gateway.translated import Refusal
 
 Owner: TypeAlias = Gateway | ListenerSet
 
-KINDS_BY_PROTOCOL: Final[dict[str, tuple[type[Route], ...]]] = {
+KINDS_BY_PROTOCOL: Final[Mapping[str, tuple[type[Route], ...]]] = {
     "HTTP": (HTTPRoute, GRPCRoute),
     "HTTPS": (HTTPRoute, GRPCRoute),
     "TLS": (TLSRoute,),
@@ -32,6 +36,24 @@ KINDS_BY_PROTOCOL: Final[dict[str, tuple[type[Route], ...]]] = {
     "UDP": (UDPRoute,),
 }
 """The kinds of routes that a listener takes, by its protocol."""
+
+
+class Family(Enum):
+    """Protocols that share a port."""
+
+    HTTP = "HTTP"
+    TLS = "HTTPS and TLS"
+    TCP = "TCP"
+    UDP = "UDP"
+
+
+_FAMILIES: Final = {
+    "HTTP": Family.HTTP,
+    "HTTPS": Family.TLS,
+    "TLS": Family.TLS,
+    "TCP": Family.TCP,
+    "UDP": Family.UDP,
+}
 
 
 class SlotKey(NamedTuple):
@@ -52,10 +74,12 @@ class Slot:
         conflict: Why another listener rules this one out; None: none does.
         refused: Why the listener isn't accepted; None: it is.
         unresolved: Why a reference can't be followed; None: all can.
-        sockets: The sockets that serve the listener; empty: none does.
+        tls: The end of TLS; None: TLS isn't ended, or can't be.
+        overlaps: Whether another listener of the same port with TLS has names of this one, too.
+        sockets: The sockets that hold the listener: connections of a listener that isn't accepted are closed there.
     """
 
-    owner: Owner
+    key: SlotKey
     gateway: Key
     index: int
     listener: Listener
@@ -63,46 +87,78 @@ class Slot:
     conflict: Refusal | None = None
     refused: Refusal | None = None
     unresolved: Refusal | None = None
+    tls: ChainTls | None = None
+    overlaps: bool = False
     sockets: tuple[ListenerKey, ...] = ()
-
-    @property
-    def key(self) -> SlotKey:
-        return SlotKey(self.owner.ref, self.listener.name)
 
     @property
     def field(self) -> FieldPath:
         return FieldPath.of("spec", "listeners", self.index)
 
     @property
-    def hostname(self) -> str:
-        """In lower case; empty for all names."""
-        return (self.listener.hostname or "").lower() if self.listener.protocol in ("HTTP", "HTTPS", "TLS") else ""
+    def domain(self) -> str:
+        """The hostname in lower case; `*` for all names."""
+        named = self.listener.hostname if self.family in (Family.HTTP, Family.TLS) else None
+        return named.lower() if named else ANY
+
+    @property
+    def family(self) -> Family | None:
+        """None: the protocol isn't known."""
+        return _FAMILIES.get(self.listener.protocol)
 
     @property
     def transport(self) -> Transport:
-        return Transport.UDP if self.listener.protocol == "UDP" else Transport.TCP
+        return Transport.UDP if self.family is Family.UDP else Transport.TCP
 
     @property
     def ends_tls(self) -> bool:
-        return self.listener.protocol == "HTTPS" or (
-            self.listener.protocol == "TLS" and (self.listener.tls is None or self.listener.tls.mode == "Terminate")
-        )
+        tls = self.listener.tls
+        return self.family is Family.TLS and (self.listener.protocol == "HTTPS" or not tls or tls.mode == "Terminate")
 
     @property
     def is_accepted(self) -> bool:
         return self.conflict is None and self.refused is None
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the listener can be served: nothing but an address may be lacking."""
+        return self.is_accepted and (self.tls is not None or not self.ends_tls)
 
-def supported_kinds(listener: Listener) -> tuple[tuple[RouteGroupKind, ...], Refusal | None]:
+    @property
+    def is_served(self) -> bool:
+        return self.is_usable and bool(self.sockets)
+
+    @property
+    def speaks_http(self) -> bool:
+        return self.listener.protocol in ("HTTP", "HTTPS")
+
+    def table(self, socket: ListenerKey) -> TableKey:
+        """The route table of requests at one of the sockets."""
+        if self.family is Family.HTTP:
+            return TableKey(socket)
+        return TableKey(socket, "" if self.domain == ANY else self.domain, tls=True)
+
+
+def supported_kinds(slot: Slot) -> tuple[tuple[RouteGroupKind, ...], Refusal | None]:
     """The kinds of routes that may attach to a listener, and why some of its `allowedRoutes.kinds` may not."""
+    listener = slot.listener
     known = tuple(RouteGroupKind(kind.kind) for kind in KINDS_BY_PROTOCOL.get(listener.protocol, ()))
-    asked = listener.allowed_routes.kinds
-    if not asked:
-        return known, None
-    wrong = [each for each in asked if (each.group or GROUP, each.kind) not in {(k.group, k.kind) for k in known}]
-    kinds = tuple(each for each in known if each.kind in {other.kind for other in asked if other not in wrong})
+    asked = [RouteGroupKind(each.kind, each.group or GROUP) for each in listener.allowed_routes.kinds or ()]
+    wrong = [each for each in asked if each not in known]
     if not wrong:
-        return kinds, None
-    names = ", ".join(f"{each.group}/{each.kind}" if each.group != GROUP else each.kind for each in wrong)
-    message = f"listener {listener.name} of protocol {listener.protocol} takes no route of kind {names}"
-    return kinds, Refusal("InvalidRouteKinds", message, FieldPath.of("allowedRoutes", "kinds"))
+        return tuple(each for each in known if each in asked) if asked else known, None
+    names = shown(", ".join(each.kind if each.group == GROUP else f"{each.group}/{each.kind}" for each in wrong))
+    message = (
+        f"listener {listener.name} of protocol {listener.protocol} takes no route of kind {names}, so none attaches; "
+        f"allow {' or '.join(each.kind for each in known)}"
+    )
+    at = slot.field.child("allowedRoutes", "kinds")
+    return tuple(each for each in known if each in asked), Refusal("InvalidRouteKinds", message, at)
+
+
+def by_owner(slots: Iterable[Slot]) -> Mapping[ObjectRef, tuple[Slot, ...]]:
+    """The listeners of each object, in order."""
+    found: dict[ObjectRef, list[Slot]] = {}
+    for each in slots:
+        found.setdefault(each.key.owner, []).append(each)
+    return {owner: tuple(each) for owner, each in found.items()}

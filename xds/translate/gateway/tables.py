@@ -1,17 +1,16 @@
 """Route tables: the virtual hosts of listeners that speak HTTP."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 
-from xds.problems.problem import ObjectRef
+from xds.problems.problem import Key, ObjectRef
+from xds.steps import Steps
 from xds.traffic.bound import TableKey
-from xds.traffic.hosts import wildcards_of
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT
 from xds.traffic.routes import Route, VirtualHost, most_specific_first
-from xds.translate.gateway.hostnames import ANY, specificity
-
-Seniority = tuple[object, ...]
+from xds.translate.gateway.hostnames import ANY, covering, specificity
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +18,45 @@ class Claim:
     """A route at a domain of a table.
 
     Attributes:
-        listener: The hostname of the listener that the route is attached to, as a domain.
+        listener: The domain of the listener that the route is attached to.
         rank: The seniority of the route.
         routes: In the order of rules and matches.
     """
 
     listener: str
-    rank: Seniority
+    rank: tuple[datetime, Key]
     routes: tuple[Route, ...]
 
 
 @dataclass(slots=True)
 class _Table:
-    """Attributes: listeners: The hostnames of listeners, as domains, with the virtual hosts of their own."""
+    """The demands on one table.
+
+    Attributes:
+        listeners: The domains of the listeners that share the table.
+        claims: By domain, and by route and domain of the listener.
+        below: The domains with claims that a wildcard covers, by wildcard.
+    """
 
     listeners: frozenset[str] = frozenset()
     claims: dict[str, dict[tuple[ObjectRef, str], Claim]] = field(default_factory=dict)
+    below: dict[str, set[str]] = field(default_factory=dict)
+
+    def covered(self, domain: str) -> Iterable[str]:
+        """The domains with virtual hosts of their own that a domain covers, but for itself."""
+        if domain == ANY:
+            return self.claims.keys() | self.listeners
+        return self.below.get(domain, set()) | {each for each in self.listeners if domain in covering(each)}
+
+    def file(self, domain: str) -> None:
+        for each in _wildcards(domain):
+            self.below.setdefault(each, set()).add(domain)
+
+    def unfile(self, domain: str) -> None:
+        for each in _wildcards(domain):
+            self.below[each].discard(domain)
+            if not self.below[each]:
+                del self.below[each]
 
 
 class RouteTables:
@@ -42,6 +64,9 @@ class RouteTables:
 
     A request belongs to the listener with the most specific hostname of its socket, and meets routes of that listener
     alone. Among these, hostnames decide first: routes of a less specific hostname follow.
+
+    Attributes:
+        current: The virtual hosts, as of the last update.
     """
 
     def __init__(self) -> None:
@@ -49,52 +74,70 @@ class RouteTables:
         self._tables: dict[TableKey, _Table] = {}
         self._stale: dict[TableKey, set[str]] = {}
 
-    def set_listeners(self, table: TableKey, hostnames: frozenset[str]) -> None:
-        """Set the hostnames, as domains, of the listeners that share a table; none: the table is gone."""
+    def set_listeners(self, table: TableKey, domains: frozenset[str]) -> None:
+        """Set the domains of the listeners that share a table; none: no listener has the table."""
         known = self._tables.get(table)
         if known is None:
-            if not hostnames:
+            if not domains:
                 return
             known = self._tables[table] = _Table()
-        if known.listeners == hostnames:
-            return
-        stale = self._stale.setdefault(table, set())
-        stale.update(known.claims, known.listeners, hostnames)
-        known.listeners = hostnames
+        for domain in known.listeners ^ domains:
+            self._touch(table, known, domain)
+        known.listeners = domains
 
-    def claim(self, table: TableKey, domain: str, user: tuple[ObjectRef, str], claim: Claim | None) -> None:
-        """Replace the claim of a user at a domain; None: the user has none."""
+    def claim(self, place: tuple[TableKey, str, str], route: ObjectRef, claim: Claim | None) -> None:
+        """Replace the claim of a route.
+
+        Args:
+            place: The table, the domain, and the domain of the listener.
+            route: Claims the place.
+            claim: None: the route has no claim.
+        """
+        table, domain, listener = place
         known = self._tables.setdefault(table, _Table())
         claims = known.claims.get(domain, {})
-        if claims.get(user) == claim:
+        if claims.get((route, listener)) == claim:
             return
-        if claim is None:
-            del claims[user]
-            if not claims:
-                known.claims.pop(domain)
+        if claim is not None:
+            if domain not in known.claims:
+                known.claims[domain] = claims
+                known.file(domain)
+            claims[route, listener] = claim
         else:
-            known.claims.setdefault(domain, {})[user] = claim
-        stale = self._stale.setdefault(table, set())
-        stale.add(domain)
-        if domain == ANY:
-            stale.update(known.claims)
-        elif domain.startswith("*"):
-            stale.update(each for each in known.claims if each.endswith(domain[1:]))
+            del claims[route, listener]
+            if not claims:
+                del known.claims[domain]
+                known.unfile(domain)
+        self._touch(table, known, domain)
 
-    def update(self) -> Mapping[TableKey, frozenset[str]]:
+    def _touch(self, key: TableKey, table: _Table, domain: str) -> None:
+        stale = self._stale.setdefault(key, set())
+        stale.add(domain)
+        if domain.startswith(ANY):
+            stale.update(table.covered(domain))
+
+    def update(self) -> Steps[Mapping[TableKey, frozenset[str]]]:
         """Make stale virtual hosts again, and return the domains that changed."""
         changed: dict[TableKey, frozenset[str]] = {}
-        for key, domains in self._stale.items():
+        stale, self._stale = self._stale, {}
+        for key, domains in stale.items():
             known, hosts = self._tables[key], self.current.setdefault(key, {})
-            differing = {each for each in domains if _replace(hosts, each, _virtual_host(known, each))}
+            differing: set[str] = set()
+            for domain in domains:
+                if _replace(hosts, domain, _virtual_host(known, domain)):
+                    differing.add(domain)
+                yield
             if differing:
                 changed[key] = frozenset(differing)
             if not hosts:
                 del self.current[key]
             if not known.listeners and not known.claims:
                 del self._tables[key]
-        self._stale.clear()
         return changed
+
+
+def _wildcards(domain: str) -> Iterator[str]:
+    return (each for each in covering(domain) if each not in (domain, ANY))
 
 
 def _replace(hosts: dict[str, VirtualHost], domain: str, after: VirtualHost | None) -> bool:
@@ -108,26 +151,18 @@ def _replace(hosts: dict[str, VirtualHost], domain: str, after: VirtualHost | No
 
 
 def _virtual_host(table: _Table, domain: str) -> VirtualHost | None:
+    """The virtual host of a domain; None: neither a claim nor a listener asks for one."""
     owner = next((each for each in covering(domain) if each in table.listeners), None)
-    if owner is None:
+    if owner is None or (domain != owner and domain not in table.claims):
         return None
     found: dict[ObjectRef, tuple[str, Claim]] = {}
     for each in covering(domain):  # the most specific first
-        for (route, _), claim in table.claims.get(each, {}).items():
-            if claim.listener == owner:
+        for (route, listener), claim in table.claims.get(each, {}).items():
+            if listener == owner:
                 found.setdefault(route, (each, claim))
-    if not found and domain not in table.listeners:
-        return None
+    if domain != owner and all(each[0] != domain for each in found.values()):
+        return None  # claims of another listener's routes alone
     return VirtualHost(domain, tuple(_ordered(found.values())), https_redirect=NO_HTTPS_REDIRECT)
-
-
-def covering(domain: str) -> Iterable[str]:
-    """The domains that cover one, the most specific first: itself, wildcards, and `*`."""
-    yield domain
-    if domain == ANY:
-        return
-    yield from (each for each in wildcards_of(domain) if each != domain)
-    yield ANY
 
 
 def _ordered(found: Iterable[tuple[str, Claim]]) -> Iterable[Route]:

@@ -1,0 +1,63 @@
+"""Connections that are passed on: the routes of listeners that don't speak HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from xds.problems.problem import Key, ObjectRef
+from xds.traffic.bound import ListenerKey
+from xds.traffic.layer4 import Layer4Route
+from xds.translate.gateway.hostnames import specificity
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardClaim:
+    """A route at a domain of a listener. The senior one of all claims has the domain.
+
+    Attributes:
+        rank: The seniority of the route.
+    """
+
+    rank: tuple[datetime, Key]
+    forward: Layer4Route
+
+
+class Forwards:
+    """The claims of routes, by socket, domain of the listener, and domain of the route."""
+
+    def __init__(self) -> None:
+        self._claims: dict[tuple[ListenerKey, str], dict[str, dict[ObjectRef, ForwardClaim]]] = {}
+
+    def claim(self, place: tuple[ListenerKey, str, str], route: ObjectRef, claim: ForwardClaim | None) -> bool:
+        """Replace the claim of a route at a place, and return whether anything changed.
+
+        Args:
+            place: The socket, the domain of the route, and that of the listener.
+            route: Claims the place.
+            claim: None: the route has no claim.
+        """
+        socket, domain, listener = place
+        domains = self._claims.get((socket, listener), {})
+        claims = domains.get(domain, {})
+        if claims.get(route) == claim:
+            return False
+        if claim is not None:
+            self._claims.setdefault((socket, listener), {}).setdefault(domain, {})[route] = claim
+            return True
+        del claims[route]
+        if not claims:
+            del domains[domain]
+        if not domains:
+            del self._claims[socket, listener]
+        return True
+
+    def at(self, socket: ListenerKey, listener: str) -> Mapping[str, Layer4Route]:
+        """The route of each domain at a listener, the most specific domain first.
+
+        Args:
+            socket: Of the listener.
+            listener: Its domain.
+        """
+        found = self._claims.get((socket, listener), {})
+        ordered = sorted(found, key=lambda each: (specificity(each), each))
+        return {domain: min(found[domain].values(), key=lambda each: each.rank).forward for domain in ordered}

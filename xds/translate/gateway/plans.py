@@ -1,0 +1,223 @@
+"""Gateways as values: addresses, listeners and ListenerSets, judged together where Gateways share an address."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from xds.kube.gateway_objects import AllowedNamespaces, Gateway, ListenerSet, Namespace
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.text import shown
+from xds.traffic.backend_tls import Credential, CredentialKey
+from xds.traffic.bound import ListenerKey
+from xds.traffic.layer4 import Transport
+from xds.traffic.tls import Certificate
+from xds.translate.gateway.addresses import Lease, recorded
+from xds.translate.gateway.attachment import allows_namespace
+from xds.translate.gateway.conflicts import without_conflicts
+from xds.translate.gateway.context import GatewayContext
+from xds.translate.gateway.gateway_use import GatewayUse, parent_use
+from xds.translate.gateway.hostnames import ANY, is_hostname
+from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
+from xds.translate.gateway.slots import KINDS_BY_PROTOCOL, Family, Owner, Slot, SlotKey, by_owner, supported_kinds
+from xds.translate.gateway.translated import Refusal
+from xds.translate.layer4.entries import MAX_PORT
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A Gateway of ours with the objects that count for its listeners.
+
+    Attributes:
+        sets: The ListenerSets that name the Gateway, the senior first.
+    """
+
+    gateway: Gateway
+    lease: Lease
+    sets: tuple[ListenerSet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPlan:
+    """A Gateway of ours with its listeners.
+
+    Attributes:
+        slots: The listeners of the Gateway, and of the ListenerSets that are attached, by object.
+        refused: Why the Gateway isn't accepted, whatever its listeners are; None: its listeners decide.
+        pending: Why listeners that are in order aren't served yet; None: they are.
+        use: The facts that routes depend on.
+        tls: Of each listener that ends TLS.
+        references: The objects that were looked at.
+    """
+
+    claimant: Claimant
+    slots: Mapping[ObjectRef, tuple[Slot, ...]]
+    refused: Refusal | None
+    pending: Refusal | None
+    use: GatewayUse
+    tls: Mapping[SlotKey, ListenerTls] = field(default_factory=dict)
+    references: frozenset[ObjectRef] = frozenset()
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.claimant.gateway
+
+    @property
+    def lease(self) -> Lease:
+        return self.claimant.lease
+
+    @property
+    def owners(self) -> frozenset[ObjectRef]:
+        """The Gateway, and the ListenerSets that name it, attached or not."""
+        return frozenset((self.gateway.ref, *(each.ref for each in self.claimant.sets)))
+
+    @property
+    def all_slots(self) -> Iterator[Slot]:
+        return (slot for slots in self.slots.values() for slot in slots)
+
+    @property
+    def dates(self) -> Iterator[datetime]:
+        """The dates at which the judgement of a certificate changes."""
+        return (date for each in self.tls.values() for date in each.dates)
+
+    @property
+    def problems(self) -> Iterator[Problem]:
+        """The problems of certificates."""
+        return (problem for each in self.tls.values() for problem in each.problems)
+
+    @property
+    def certificates(self) -> Iterator[tuple[Key, Certificate]]:
+        return (pair for each in self.tls.values() for pair in each.certificates.items())
+
+    @property
+    def credentials(self) -> Iterator[tuple[CredentialKey, Credential]]:
+        return (pair for each in self.tls.values() for pair in each.credentials.items())
+
+
+def plans(context: GatewayContext, claimants: Sequence[Claimant], now: datetime) -> list[GatewayPlan]:
+    """Judge Gateways that share an address, or one alone.
+
+    Args:
+        context: The surroundings.
+        claimants: The Gateways, the senior first: of two listeners that can't share a socket, that of the senior one is
+            served.
+        now: Decides which certificates are valid.
+    """
+    alone = [_alone(context, each, now) for each in claimants]
+    layers = [slots for each in alone for slots in each.slots.values()]
+    judged = by_owner(without_conflicts(layers))
+    return [
+        replace(each, slots={owner: _placed(judged.get(owner, ()), each) for owner in each.slots}) for each in alone
+    ]
+
+
+def _placed(slots: Sequence[Slot], plan: GatewayPlan) -> tuple[Slot, ...]:
+    """The listeners of an object, without sockets while the Gateway isn't served."""
+    if plan.refused or plan.pending:
+        return tuple(replace(each, sockets=()) for each in slots)
+    return tuple(slots)
+
+
+def _alone(context: GatewayContext, claimant: Claimant, now: datetime) -> GatewayPlan:
+    """The plan of a Gateway without regard to conflicts."""
+    gateway, use = claimant.gateway, parent_use(context, claimant.gateway)
+    attached = [each for each in claimant.sets if allows(context, gateway, each)]
+    tls: dict[SlotKey, ListenerTls] = {}
+    slots: dict[ObjectRef, tuple[Slot, ...]] = {}
+    owners: tuple[Owner, ...] = (gateway, *attached)
+    for owner in owners:
+        slots[owner.ref] = tuple(_slots(context, claimant, owner, tls, now))
+    references = use.references.union(*(each.references for each in tls.values()))
+    return GatewayPlan(
+        claimant,
+        slots,
+        _refused(gateway, claimant.lease),
+        _pending(context, claimant),
+        use,
+        tls,
+        references | {ObjectRef(Namespace.kind, "", each.key.namespace) for each in claimant.sets},
+    )
+
+
+def allows(context: GatewayContext, gateway: Gateway, attached: ListenerSet) -> bool:
+    """Whether a Gateway lets a ListenerSet attach."""
+    allowed = gateway.spec.allowed_listeners.namespaces
+    namespaces = allowed if allowed.from_ else AllowedNamespaces("None")
+    return allows_namespace(context.state, namespaces, gateway.key.namespace, attached.key.namespace)
+
+
+def _refused(gateway: Gateway, lease: Lease) -> Refusal | None:
+    if lease.refused:
+        return lease.refused
+    infrastructure = gateway.spec.infrastructure
+    if infrastructure and (reference := infrastructure.parameters_ref):
+        message = (
+            f"infrastructure.parametersRef names {shown(f'{reference.kind} {reference.name}')}, and no kind of "
+            f"parameters is known, so Gateway {gateway.key} isn't served; remove parametersRef"
+        )
+        return Refusal("InvalidParameters", message, FieldPath.of("spec", "infrastructure", "parametersRef"))
+    return None
+
+
+def _pending(context: GatewayContext, claimant: Claimant) -> Refusal | None:
+    if claimant.lease.missing:
+        return claimant.lease.missing
+    if context.options.records and set(recorded(claimant.gateway)) != set(claimant.lease.addresses):
+        addresses = ", ".join(claimant.lease.addresses)
+        return Refusal("Pending", f"the listeners are served once status.addresses has {addresses}")
+    return None
+
+
+def _slots(
+    context: GatewayContext, claimant: Claimant, owner: Owner, tls: dict[SlotKey, ListenerTls], now: datetime
+) -> Iterator[Slot]:
+    """The listeners of an object with the sockets that they ask for."""
+    # Without an address, listeners of the Gateway can still conflict with each other.
+    addresses = claimant.lease.addresses or (f"of {claimant.gateway.key}",)
+    names: set[str] = set()
+    for index, listener in enumerate(owner.spec.listeners or ()):
+        slot = Slot(SlotKey(owner.ref, listener.name), claimant.gateway.key, index, listener)
+        slot = replace(slot, refused=_refused_listener(slot, names) or _taken_port(context, slot, addresses))
+        if slot.refused:
+            yield slot
+            continue
+        names.add(listener.name)
+        kinds, unresolved = supported_kinds(slot)
+        slot = replace(slot, kinds=kinds, unresolved=unresolved)
+        if slot.family is Family.TLS:
+            found = tls[slot.key] = listener_tls(context, claimant.gateway, owner, listener, now)
+            slot = replace(
+                slot, tls=found.tls, refused=slot.refused or found.refused, unresolved=found.unresolved or unresolved
+            )
+        yield replace(slot, sockets=tuple(ListenerKey(each, listener.port, slot.transport) for each in addresses))
+
+
+def _refused_listener(slot: Slot, names: set[str]) -> Refusal | None:
+    """Why a listener is refused before other objects are looked at. An API server lets only the first case pass."""
+    listener, effect = slot.listener, f"so listener {shown(slot.listener.name)} isn't served"
+    if slot.family is None:
+        message = f"protocol {shown(listener.protocol)} isn't known, {effect}; use {', '.join(KINDS_BY_PROTOCOL)}"
+        return Refusal("UnsupportedProtocol", message, slot.field.child("protocol"))
+    if listener.name in names:
+        message = f"another listener of the object has the same name, {effect}; rename one"
+        return Refusal("UnsupportedValue", message, slot.field.child("name"))
+    if not 0 < listener.port <= MAX_PORT:
+        message = f"port {listener.port} is none from 1 to {MAX_PORT}, {effect}"
+        return Refusal("PortUnavailable", message, slot.field.child("port"))
+    if slot.domain != ANY and not is_hostname(slot.domain):
+        message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}; correct it"
+        return Refusal("UnsupportedValue", message, slot.field.child("hostname"))
+    return None
+
+
+def _taken_port(context: GatewayContext, slot: Slot, addresses: Iterable[str]) -> Refusal | None:
+    """Why a port can't be had: the listeners of Ingress have it."""
+    options = context.options
+    taken = {options.http_ports[0], options.https_ports[0]}
+    if slot.transport is Transport.UDP or slot.listener.port not in taken or options.listener_address not in addresses:
+        return None
+    message = (
+        f"port {slot.listener.port} of {options.listener_address} belongs to Ingress, so listener {slot.listener.name} "
+        "isn't served; choose another port or address"
+    )
+    return Refusal("PortUnavailable", message, slot.field.child("port"))

@@ -1,0 +1,65 @@
+"""BackendTLSPolicies, and the Gateways through whose routes their Services are reached."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from xds.kube.gateway_objects import BackendTLSPolicy, Gateway
+from xds.kube.objects import Service
+from xds.problems.problem import Key, ObjectRef
+from xds.translate.gateway.context import GatewayContext
+from xds.translate.gateway.policy_status import PolicyOutcome, policy_outcome
+from xds.translate.gateway.policy_targets import targets_of
+from xds.translate.gateway.referrers import Referrers
+
+
+class PolicyUse:
+    """Keeps the outcomes of BackendTLSPolicies in step with the routes that use their Services."""
+
+    def __init__(self, context: GatewayContext) -> None:
+        self._context = context
+        self._gateways: dict[Key, Counter[Key]] = {}
+        self._referrers: Referrers[Key] = Referrers()
+        self._stale: set[Key] = set()
+
+    @property
+    def referents(self) -> Iterator[ObjectRef]:
+        """The objects that policies name."""
+        return self._referrers.referents
+
+    def count(self, before: frozenset[tuple[Key, Key]], after: frozenset[tuple[Key, Key]]) -> None:
+        """Replace the Services that a route uses, each with a Gateway that the route is attached to."""
+        for service, gateway in after - before:
+            self._gateways.setdefault(service, Counter())[gateway] += 1
+        for service, gateway in before - after:
+            users = self._gateways[service]
+            users[gateway] -= 1
+            if not users[gateway]:
+                del users[gateway]
+            if not users:
+                del self._gateways[service]
+        for service, _ in before ^ after:
+            self._stale |= self._referrers.of(ObjectRef(Service.kind, *service))
+
+    def follow(self, touched: Iterable[ObjectRef]) -> None:
+        """Note changed objects, before anything is translated."""
+        touched = list(touched)
+        self._stale |= self._context.policies.follow(self._context.state, touched)
+        self._stale.update(key for each in touched for key in self._referrers.of(each))
+        self._stale.update(each.key for each in touched if each.kind == BackendTLSPolicy.kind)
+
+    def update(self) -> Iterator[tuple[Key, PolicyOutcome | None]]:
+        """The outcomes that may differ; None: the policy is gone, or no Gateway of ours reaches its Services."""
+        stale, self._stale = self._stale, set()
+        return ((key, self._outcome(key)) for key in stale)
+
+    def _outcome(self, key: Key) -> PolicyOutcome | None:
+        policy = self._context.state.all_of(BackendTLSPolicy).get(key)
+        if policy is None:
+            self._referrers.set(key, frozenset())
+            return None
+        services = {target.service for target in targets_of(policy)}
+        gateways = {gateway for service in services for gateway in self._gateways.get(service, ())}
+        found = policy_outcome(self._context, policy, [ObjectRef(Gateway.kind, *each) for each in gateways])
+        named = frozenset(ObjectRef(Service.kind, *each) for each in services)
+        self._referrers.set(key, found.references | named)
+        return found if gateways else None
