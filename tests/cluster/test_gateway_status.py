@@ -128,7 +128,8 @@ async def test_statuses_are_merged_and_written_once(cluster: Cluster, namespace:
         classes = f"{GROUP}/gatewayclasses"
         ours = await cluster.until(f"{classes}/{namespace}", lambda found: conditions(found).get("Accepted") == "True")
         found = await cluster.until(gateway, lambda found: conditions(found).get("Programmed") == "True")
-        assert conditions(found) == {"example.com/Up": "True", "Accepted": "True", "Programmed": "True"}
+        assert conditions(found) == dict.fromkeys(("example.com/Up", "Accepted", "Programmed", "ResolvedRefs"), "True")
+        assert found["status"]["conditions"][0] == foreign
         assert [each["value"] for each in found["status"]["addresses"]] == [ADDRESS]
         assert [each["attachedRoutes"] for each in found["status"]["listeners"]] == [1]
         web = await cluster.until(route, lambda found: len(parents(found)) == 2)
@@ -140,6 +141,7 @@ async def test_statuses_are_merged_and_written_once(cluster: Cluster, namespace:
         await cluster.kubectl(*patch("httproute", "web", namespace, [], spec={"parentRefs": [{"name": "other"}]}))
         web = await cluster.until(route, lambda found: len(parents(found)) == 1)
         assert web["status"]["parents"] == [entry]
+        await cluster.until(gateway, lambda found: found["status"]["listeners"][0]["attachedRoutes"] == 0)
         assert not server.logged("gateway_status_unavailable")
     before = [(await cluster.get(each))["metadata"]["resourceVersion"] for each in (gateway, route)]
     again = tmp_path / "again"
