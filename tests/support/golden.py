@@ -23,7 +23,7 @@ from xds.resources.options import AccessLogFormat, ProxyOptions, TracingOptions,
 from xds.server.debug.rendering import content
 from xds.snapshot.resource import Resource, ResourceType
 from xds.sources.folder.manifests import read_file
-from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect, Redirect, WeightedBackend
+from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect, Redirect, RequestRedirect, WeightedBackend
 from xds.traffic.https_redirect import BY_OPERATOR
 from xds.traffic.layer4 import PortKey, PortListener, Transport
 from xds.traffic.policy import NO_POLICY, Policy
@@ -264,6 +264,8 @@ def _action(route: Route) -> str:
             return f"{status} to {location}"
         case DirectAnswer(status, text):
             return f"{status} {text!r}" if text else str(status)
+        case RequestRedirect() as redirect:
+            return str(redirect)
         case HostRedirect(host, status):
             return f"{status} to host {host}"
         case Closed(annotations, status):

@@ -3,16 +3,17 @@
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from xds.cli.help import Command
 from xds.cli.migration.data import report_data, sarif
+from xds.cli.migration.gateway import conversion_data, manifests
 from xds.cli.migration.input import Input, read_folder, read_text
-from xds.cli.migration.judging import Wish, judge
+from xds.cli.migration.judging import Wish, converted, judge
 from xds.cli.migration.text import markdown, report_table, report_text
 from xds.cli.names import ClassName, ObjectName
 from xds.cli.options import FILE, Failed, plain_option
@@ -20,7 +21,10 @@ from xds.cli.output import console, write, write_data, write_utf8
 from xds.cli.source_options import Namespace
 from xds.migrate.controller import Controller, parse_arguments
 from xds.migrate.ports import port_config_maps
-from xds.problems.problem import Key
+from xds.problems.problem import Key, Problem
+
+GATEWAY_CLASS: Final = "xds-ingress"
+"""The name of the GatewayClass that `--to gateway-api` prints."""
 
 
 class ControllerArguments(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
@@ -38,6 +42,7 @@ class ControllerArguments(click.ParamType):  # type: ignore[type-arg]  # not gen
     examples=[
         "xds migrate",
         "xds migrate k8s/ --ingress-class nginx -o markdown > report.md",
+        "xds migrate k8s/ --to gateway-api > routes.yaml",
     ],
 )
 @click.argument("source", metavar="[DIR|-]", required=False, type=click.Path(allow_dash=True, path_type=Path))
@@ -77,6 +82,18 @@ class ControllerArguments(click.ParamType):  # type: ignore[type-arg]  # not gen
     "has no object are never missing.",
 )
 @plain_option(
+    "--to",
+    type=click.Choice(["gateway-api"]),
+    help="Print objects of the Gateway API for the Ingresses, in place of the report. Comments name all that the API "
+    "has no words for, and the Ingresses that have to stay.",
+)
+@plain_option(
+    "--gateway",
+    type=ObjectName(),
+    default="xds-ingress/ingress",
+    help="The Gateway of the printed routes, which is printed too.",
+)
+@plain_option(
     "-o",
     "--output",
     type=click.Choice(["text", "json", "sarif", "markdown"]),
@@ -93,20 +110,32 @@ def migrate(
     nginx_configmap: Key | None,
     controller_args: dict[str, str] | None,
     partial: bool,
+    to: str | None,
+    gateway: Key,
     output: str,
 ) -> int:
     """Report what will differ after a switch from ingress-nginx, Ingress by Ingress: exact, approximate or refused.
 
     Reads the manifests in DIR, or standard input (-), where `kubectl get -A -o yaml
     ingress,service,secret,configmap,ingressclass,deployment,daemonset` may write, or else a cluster. The exit code is 1
-    if something is refused, and 3 if a part of the input can't be read.
+    if something is refused, or with --to if an Ingress has to stay, and 3 if a part of the input can't be read.
     """
+    if to and output not in ("text", "json"):
+        raise click.UsageError(f"--to has no output {output}; use text, which is YAML, or json")
     gc.disable()  # thousands of objects stay to the end
     exposing = port_config_maps(Controller(controller_args or {}, "")).values()
     found = _input(source, kubeconfig, nginx_configmap, namespace, exposing)
     wish = Wish(
         namespace, ingress_class, watch_ingress_without_class, nginx_configmap, controller_args, is_partial=partial
     )
+    if to:
+        conversion = converted(found, wish, gateway, GATEWAY_CLASS)
+        if output == "json":
+            write_data(conversion_data(conversion), output)
+        else:
+            write_utf8(manifests(conversion))
+        _check_read(found.unreadable)
+        return 1 if conversion.stays else 0
     report = judge(found, wish)
     match output:
         case "json":
@@ -120,13 +149,17 @@ def migrate(
             if report.ingresses:
                 write(report_table(report))
             click.echo(report_text(report, colours=out.is_terminal and not out.no_color), nl=False, color=True)
-    if report.unreadable:
-        count = len(report.unreadable)
+    _check_read(report.unreadable)
+    return 1 if report.has_refusals else 0
+
+
+def _check_read(unreadable: Collection[Problem]) -> None:
+    """Fail for parts of the input that can't be read."""
+    if count := len(unreadable):
         raise Failed(
             f"{count} part{'s'[: count != 1]} of the input can't be read; the report says which ones and why. Mend "
             "them, and run the command again."
         )
-    return 1 if report.has_refusals else 0
 
 
 def _input(

@@ -31,7 +31,7 @@ from xds.explain.answer import (
 from xds.explain.edge import DEFAULT_EDGE, EdgeOptions
 from xds.explain.https_redirect import RoutedRequest, decision
 from xds.explain.request import Request, host_of, malformed, normalized
-from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
+from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect, RequestRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.conditions import Comparison as ValueComparison
 from xds.traffic.conditions import (
@@ -146,7 +146,9 @@ def _status(route: Route, request: Request) -> int:
     match route.action:
         case Forward() as forward:
             return forward.status or 200
-        case RouteRedirect(status) | DirectAnswer(status) | HostRedirect(_, status) | Closed(_, status):
+        case RouteRedirect(status) | RequestRedirect(status) | DirectAnswer(status):
+            return status
+        case HostRedirect(_, status) | Closed(_, status):
             return status
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from xds.address import HostPort
 from xds.explain.access import access_words, is_forbidden, lacks_password
 from xds.explain.answer import (
+    Answer,
     Choice,
     ClientCheck,
     ComparedRoute,
@@ -27,7 +28,7 @@ from xds.explain.handshake import handshake_step
 from xds.explain.layer4_endpoints import UsedBackend, counted, endpoints_step
 from xds.explain.layer4_ports import cluster_step
 from xds.explain.policies import policy_texts, use_texts
-from xds.explain.redirects import https_location, location_at_host, path_location, reason
+from xds.explain.redirects import https_location, location_at_host, path_location, reason, request_location
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
 from xds.kube.objects import EndpointSlice
@@ -35,7 +36,7 @@ from xds.problems.problem import Key, ObjectRef
 from xds.problems.text import shown
 from xds.snapshot.resource import ResourceType
 from xds.traffic.access import Access
-from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
+from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect, RequestRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.cors import PREFLIGHT_STATUS
@@ -87,18 +88,25 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
 def _location(facts: RequestFacts) -> str:
     """The target of a redirect; empty for other answers."""
     given = facts.answer
-    match given.route.action if given.route is not None else None:
+    route = given.route
+    match route and route.action:
         case RouteRedirect() as action:
-            hosts = (each.virtual_host for each in given.steps if isinstance(each, HostMatch) and each.virtual_host)
-            domain = next((each.host for each in hosts), NO_HOST)
-            return path_location(facts.request, action, domain, facts.options)
+            return path_location(facts.request, action, _domain(given), facts.options)
         case HostRedirect() as action:
             return location_at_host(facts.request, action, facts.options)
+        case RequestRedirect() as action if route:
+            return request_location(facts.request, action, route, _domain(given), facts.options)
     checks = (each for each in given.steps if isinstance(each, ClientCheck) and each.status == 302)
     if check := next(checks, None):
         return check.checked.certificates.error_page
     steps = (each for each in given.steps if isinstance(each, Redirect) and each.redirected)
     return next((https_location(facts.request, each, facts.options) for each in steps), "")
+
+
+def _domain(given: Answer) -> str:
+    """The host of the virtual host that answers."""
+    hosts = (each.virtual_host for each in given.steps if isinstance(each, HostMatch) and each.virtual_host)
+    return next((each.host for each in hosts), NO_HOST)
 
 
 def _listener(facts: RequestFacts) -> ExplainStep:

@@ -40,8 +40,9 @@ def policy_words(policy: Policy) -> Iterator[tuple[str, str]]:
     for subject, headers in changed.items():
         if headers != NO_CHANGES:
             set_ = f"set {', '.join(name for name, _ in headers.values)}" if headers.values else ""
+            added = f"add {', '.join(name for name, _ in headers.added)}" if headers.added else ""
             removed = f"remove {', '.join(headers.removed)}" if headers.removed else ""
-            yield subject, " and ".join(filter(None, (set_, removed)))
+            yield subject, " and ".join(filter(None, (set_, added, removed)))
 
 
 def use_texts(backend: Backend) -> Iterator[str]:

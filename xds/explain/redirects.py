@@ -9,9 +9,12 @@ from xds.explain.request import Request, normalized, without_trailing_dot
 from xds.problems.text import shown
 from xds.resources.options import ProxyOptions
 from xds.resources.redirects import HTTP_PORT, HTTPS_PORT
-from xds.traffic.actions import KEPT_PATH_AND_QUERY, HostRedirect, LocationBase, Redirect
+from xds.traffic.actions import KEPT_PATH_AND_QUERY, HostRedirect, LocationBase, Redirect, RequestRedirect
 from xds.traffic.hosts import NO_HOST, is_beginning, is_wildcard
 from xds.traffic.https_redirect import RedirectWhen
+from xds.traffic.regex import compiled
+from xds.traffic.rewrite import Rewrite
+from xds.traffic.routes import Route
 
 _REDIRECTIONS: Final = {
     RedirectOutcome.OFF: "stays plain: --redirect-https is off",
@@ -97,8 +100,7 @@ def path_location(request: Request, redirect: Redirect, domain: str, options: Pr
     authority = without_trailing_dot(request.authority)
     if options.trusted_hops and request.forwarded_proto in ("HTTP", "HTTPS"):  # not Envoy's own word for the scheme
         authority = authority.removesuffix(f":{HTTPS_PORT if scheme == 'https' else HTTP_PORT}")
-    is_name = domain != NO_HOST and not is_wildcard(domain) and not is_beginning(domain)
-    if redirect.base is LocationBase.HOST and is_name:
+    if redirect.base is LocationBase.HOST and _is_name(domain):
         authority = _with_listener_port(domain, request, options)
     _, mark, query = request.path.partition("?")
     kept = f"{mark}{query}" if redirect.keeps_query else ""
@@ -112,6 +114,50 @@ def _kept(request: Request, redirect: Redirect, options: ProxyOptions) -> str:
     _, mark, query = request.path.partition("?")
     kept = f"{path}{mark}{query}" if redirect.keeps == KEPT_PATH_AND_QUERY else path
     return redirect.location.replace(redirect.keeps, kept)
+
+
+def request_location(
+    request: Request, redirect: RequestRedirect, route: Route, domain: str, options: ProxyOptions
+) -> str:
+    """The Location of a redirect to the request's URL with parts replaced.
+
+    Args:
+        request: The request.
+        redirect: The answer.
+        route: Has the answer.
+        domain: Of the virtual host that answers.
+        options: Settings of the listener.
+    """
+    public, own = (options.public_https_port, HTTPS_PORT) if request.https else (options.public_http_port, HTTP_PORT)
+    default = _SCHEMES.get(redirect.scheme, own)
+    port = redirect.port or (default if redirect.scheme else public)
+    host = redirect.host or ("" if options.trusted_hops or not _is_name(domain) else domain)
+    if port != default or (not host and public != own):
+        host = f"{host or _without_port(without_trailing_dot(request.authority))}:{port}"
+    scheme = redirect.scheme or _scheme(request, options)
+    if not host:
+        host = without_trailing_dot(request.authority)
+        if scheme != _scheme(request, options):
+            host = host.removesuffix(f":{own}")
+    path = changed_path(normalized(request.path, merge_slashes=options.merge_slashes), route, redirect.path)
+    _, mark, query = request.path.partition("?")
+    return f"{scheme}://{host}{path}{mark}{query}"
+
+
+_SCHEMES: Final = {"http": HTTP_PORT, "https": HTTPS_PORT}
+
+
+def changed_path(path: str, route: Route, rewrite: Rewrite | None) -> str:
+    """The normalized path of a request after a rewrite, for a route that matches."""
+    if rewrite is None:
+        return path
+    if rewrite.pattern:
+        return str(compiled(rewrite.pattern).sub(rewrite.path, path))
+    return rewrite.path + path[len(route.path.rstrip("/") or "/") :] if rewrite.of_prefix else rewrite.path
+
+
+def _is_name(domain: str) -> bool:
+    return domain not in (NO_HOST, "*") and not is_wildcard(domain) and not is_beginning(domain)
 
 
 def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOptions) -> str:

@@ -9,6 +9,7 @@ from xds.traffic.cors import Cors
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.mirror import EVERY_REQUEST
 from xds.traffic.policy import NO_POLICY, Policy
+from xds.traffic.rewrite import Rewrite
 
 
 def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -16,9 +17,7 @@ def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
     if policy is NO_POLICY:
         return
     if policy.rewrite:
-        groups = ", with the groups of the path's expression" if policy.rewrite.pattern else ""
-        path = policy.rewrite.path.replace("\\", "$")
-        yield "rewrite", f"the backend is sent the path {shown(path)}{groups}"
+        yield "rewrite", _rewrite(policy.rewrite)
     if policy.forwarded_prefix:
         yield "prefix", f"the backend is sent x-forwarded-prefix {shown(policy.forwarded_prefix)}"
     if policy.connection:
@@ -40,6 +39,14 @@ def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
         yield from (("CORS", text) for text in _cors(policy.cors))
     if policy.backend_names:
         yield from (("answer", text) for text in _replaced(policy.backend_names))
+
+
+def _rewrite(rewrite: Rewrite) -> str:
+    if rewrite.of_prefix:
+        return f"the backend is sent {shown(rewrite.path)} in place of the route's path, and the rest"
+    groups = ", with the groups of the path's expression" if rewrite.pattern else ""
+    path = rewrite.path.replace("\\", "$")
+    return f"the backend is sent the path {shown(path)}{groups}"
 
 
 def _cors(cors: Cors) -> Iterator[str]:

@@ -14,7 +14,7 @@ from xds.envoyapi.messages import (
     RegexMatcher,
     StringMatcher,
 )
-from xds.resources.header_values import formatted, replaced, replaced_headers
+from xds.resources.header_values import changed_headers, formatted, replaced
 from xds.traffic.cors import ASKED_METHOD, PREFLIGHT_METHOD, Cors, pattern
 from xds.traffic.policy import Policy
 
@@ -57,7 +57,7 @@ def route_headers(policy: Policy, *, allowed: bool) -> list[HeaderValueOption]:
         policy: Of the route.
         allowed: Whether its CORS allows the origin. Caches keep answers that depend on the origin apart, of any origin.
     """
-    headers = replaced_headers(policy.response_headers)
+    headers = changed_headers(policy.response_headers)
     if policy.cors:
         headers += _of_allowed(policy.cors) if allowed else []
         headers += [_vary()] if policy.cors.origins else []

@@ -5,8 +5,6 @@ from typing import Final
 
 from xds.envoyapi.messages import (
     HeaderValueOption,
-    RegexMatchAndSubstitute,
-    RegexMatcher,
     RouteAction,
     RouteActionClusterNotFoundResponseCode,
     WeightedCluster,
@@ -17,11 +15,12 @@ from xds.resources.filters.error_pages import default_backend_headers
 from xds.resources.filters.rate_limits import rate_limits
 from xds.resources.filters.session_affinity import mark, share_filters
 from xds.resources.hash_policy import hash_policy
-from xds.resources.header_values import replaced, replaced_headers
+from xds.resources.header_values import changed_headers, replaced
 from xds.resources.mirrors import mirror_policy
 from xds.resources.retry_policy import retry_policy_of
+from xds.resources.rewrites import regex_rewrite
 from xds.traffic.actions import Forward, WeightedBackend
-from xds.traffic.policy import NO_POLICY, Policy, Rewrite
+from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream_host import CLIENTS_HOST_AND_PORT, for_host
 
 NO_RESPONSE_TIMEOUT: Final = timedelta(0)
@@ -55,8 +54,9 @@ def forward_action(forward: Forward, policy: Policy, silence: timedelta | None, 
         timeout=policy.timeouts.whole or NO_RESPONSE_TIMEOUT,
         host_rewrite_literal=upstream_host if upstream_host and is_constant else None,
         host_rewrite=None if is_constant else _formatted(upstream_host),
-        regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
-        path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
+        regex_rewrite=regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
+        prefix_rewrite=rewrite.path if rewrite and rewrite.of_prefix else "",
+        path_rewrite=rewrite.path.replace("%", "%%") if rewrite and rewrite.is_whole else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
         retry_policy=retry_policy_of(policy),
         idle_timeout=silence,
@@ -81,13 +81,15 @@ def _share(backend: WeightedBackend, policy: Policy, *, tls: bool) -> WeightedCl
         name=names.cluster(backend.key_of(tls=tls)),
         weight=backend.weight,
         host_rewrite_literal=backend.upstream_host or None,
-        response_headers_to_add=mark(backend, policy.affinity, tls=tls),
+        request_headers_to_add=changed_headers(backend.request_headers),
+        request_headers_to_remove=list(backend.request_headers.removed),
+        response_headers_to_add=[
+            *changed_headers(backend.response_headers),
+            *mark(backend, policy.affinity, tls=tls),
+        ],
+        response_headers_to_remove=list(backend.response_headers.removed),
         typed_per_filter_config=share_filters(backend),
     )
-
-
-def _regex_rewrite(rewrite: Rewrite) -> RegexMatchAndSubstitute:
-    return RegexMatchAndSubstitute(pattern=RegexMatcher(regex=rewrite.pattern), substitution=rewrite.path)
 
 
 def request_headers(policy: Policy) -> list[HeaderValueOption]:
@@ -95,7 +97,7 @@ def request_headers(policy: Policy) -> list[HeaderValueOption]:
         return []
     wanted = {"connection": policy.connection, "x-forwarded-prefix": policy.forwarded_prefix}
     headers = [replaced(header, value) for header, value in wanted.items() if value]
-    headers += replaced_headers(policy.request_headers)
+    headers += changed_headers(policy.request_headers)
     if policy.error_pages and policy.error_pages.instead:
         headers += default_backend_headers(policy.error_pages, "503")
     return headers

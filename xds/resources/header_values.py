@@ -23,5 +23,14 @@ def formatted(header: str, value: str) -> HeaderValueOption:
     )
 
 
-def replaced_headers(changes: HeaderChanges) -> list[HeaderValueOption]:
-    return [replaced(name, value) for name, value in changes.values]
+def added(header: str, value: str) -> HeaderValueOption:
+    """A header with a value as written, beside any other value."""
+    return HeaderValueOption(
+        header=HeaderValue(key=header, value=value.replace("%", "%%")),
+        append_action=HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD,
+    )
+
+
+def changed_headers(changes: HeaderChanges) -> list[HeaderValueOption]:
+    """The headers that are set or added. Proxies remove headers first."""
+    return [replaced(name, value) for name, value in changes.values] + [added(*each) for each in changes.added]

@@ -13,7 +13,8 @@ from xds.envoyapi.messages import (
 )
 from xds.resources.header_values import replaced
 from xds.resources.place import Place
-from xds.traffic.actions import KEPT_PATH_AND_QUERY, HostRedirect, LocationBase, Redirect
+from xds.resources.rewrites import regex_rewrite
+from xds.traffic.actions import KEPT_PATH_AND_QUERY, HostRedirect, LocationBase, Redirect, RequestRedirect
 
 HTTP_PORT: Final = 80
 HTTPS_PORT: Final = 443
@@ -46,6 +47,31 @@ def redirect_to_path(redirect: Redirect, place: Place) -> RedirectAction:
         port_redirect=_public_port(place) if host else 0,
         path_redirect=redirect.location,
         strip_query=not redirect.keeps_query,
+        response_code=REDIRECT_CODES[redirect.status],
+    )
+
+
+def redirect_of_request(redirect: RequestRedirect, place: Place) -> RedirectAction:
+    """A redirect to the request's URL with some parts replaced.
+
+    Envoy keeps the port of a Host that stays. Where clients name a port, the Location names one too, even if the
+    scheme's own.
+    """
+    public, own = _port_and_own(place)
+    port, default = redirect.port or public, own
+    if redirect.scheme:
+        default = HTTPS_PORT if redirect.scheme == "https" else HTTP_PORT
+        port = redirect.port or default
+    host = redirect.host or place.location_host
+    is_named = port != default or (not host and public != own)
+    path = redirect.path
+    return RedirectAction(
+        scheme_redirect=redirect.scheme or None,
+        host_redirect=host,
+        port_redirect=port if is_named else 0,
+        path_redirect=path.path if path and path.is_whole else None,
+        prefix_rewrite=path.path if path and path.of_prefix else None,
+        regex_rewrite=regex_rewrite(path) if path and path.pattern else None,
         response_code=REDIRECT_CODES[redirect.status],
     )
 
@@ -83,6 +109,11 @@ def location_header(redirect: Redirect) -> HeaderValueOption:
 
 def _public_port(place: Place) -> int:
     """The port that clients see; 0 for the scheme's own."""
-    options = place.options
-    port, own = (options.public_https_port, HTTPS_PORT) if place.tls else (options.public_http_port, HTTP_PORT)
+    port, own = _port_and_own(place)
     return 0 if port == own else port
+
+
+def _port_and_own(place: Place) -> tuple[int, int]:
+    """The port that clients see, and the scheme's own."""
+    options = place.options
+    return (options.public_https_port, HTTPS_PORT) if place.tls else (options.public_http_port, HTTP_PORT)

@@ -11,6 +11,7 @@ from xds.envoyapi.messages import (
     DirectResponseAction,
     HeaderMatcher,
     HeaderValueOption,
+    RedirectAction,
     RouteConfiguration,
     RouteMatch,
     StringMatcher,
@@ -38,6 +39,7 @@ from xds.resources.redirects import (
     ENDS_IN_SLASH,
     IS_ROOT,
     location_header,
+    redirect_of_request,
     redirect_to_host,
     redirect_to_path,
     root_at_host,
@@ -48,7 +50,16 @@ from xds.resources.retry_policy import idle_timeout, retried_body_bytes, retry_p
 from xds.resources.route_matches import more_labels_than, route_match
 from xds.resources.shared_policy import shared_policy, without
 from xds.resources.tracing import decorator, route_tracing
-from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, LocationBase, Redirect
+from xds.traffic.actions import (
+    Action,
+    Closed,
+    DirectAnswer,
+    Forward,
+    HostRedirect,
+    LocationBase,
+    Redirect,
+    RequestRedirect,
+)
 from xds.traffic.cors import PREFLIGHT_STATUS, REJECTED_STATUS, Cors
 from xds.traffic.hosts import is_beginning, is_wildcard
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
@@ -252,7 +263,7 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
         route=forward_action(forward, policy, idle_timeout(route.policy), tls=place.tls, host=place.host)
         if forward
         else None,
-        redirect=redirect_to_path(redirect, place) if redirect and not is_url else None,
+        redirect=_redirect(action, place),
         direct_response=_direct_response(action),
         response_headers_to_add=_response_headers(route, redirect if is_url else None, place),
         response_headers_to_remove=list(route.policy.response_headers.removed),
@@ -323,6 +334,15 @@ def _response_headers(route: Route, redirect: Redirect | None, place: Place) -> 
     return [*headers, location_header(redirect)] if redirect else headers
 
 
+def _redirect(action: Action, place: Place) -> RedirectAction | None:
+    match action:
+        case Redirect() if action.base is not LocationBase.NONE:
+            return redirect_to_path(action, place)
+        case RequestRedirect():
+            return redirect_of_request(action, place)
+    return None
+
+
 def _direct_response(action: Action) -> DirectResponseAction | None:
     """The answer of a route without a backend, except redirects to a path, which Envoy has an action for."""
     match action:
@@ -333,7 +353,7 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
             return DirectResponseAction(status=action.status) if is_url else None
         case DirectAnswer(status, text):
             return DirectResponseAction(status=status, body=DataSource(inline_string=text) if text else None)
-        case HostRedirect():
+        case HostRedirect() | RequestRedirect():
             return None
         case Closed():
             return DirectResponseAction(status=action.status)

@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from xds.traffic.backends import BackendKey
+from xds.traffic.headers import NO_CHANGES, HeaderChanges
+from xds.traffic.rewrite import Rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class WeightedBackend:
         upstream_host: As in Policy, which decides where this one is empty.
         mark: The value of the mark cookie (Affinity.mark_cookie), which answers set; empty: none is set.
         has_sessions: Whether the policy's affinity holds.
+        request_headers: Changes of the backend's request, before those of the policy.
+        response_headers: Changes of answers, before those of the policy.
     """
 
     key: BackendKey | None
@@ -26,6 +30,8 @@ class WeightedBackend:
     upstream_host: str = ""
     mark: str = ""
     has_sessions: bool = True
+    request_headers: HeaderChanges = NO_CHANGES
+    response_headers: HeaderChanges = NO_CHANGES
 
     def key_of(self, *, tls: bool) -> BackendKey | None:
         """The backend of requests that came by TLS, or by plain HTTP."""
@@ -114,6 +120,25 @@ class HostRedirect:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRedirect:
+    """An answer with a Location made of the request's URL, parts of which are replaced. The query stays.
+
+    Attributes:
+        status: As in Redirect.
+        scheme: `http` or `https`; empty: that of the request.
+        host: A name; empty: that of the request.
+        port: None: that of the scheme if one is given, else that of the listener as clients see it.
+        path: None: that of the request.
+    """
+
+    status: int = 302
+    scheme: str = ""
+    host: str = ""
+    port: int | None = None
+    path: Rewrite | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The answer of a route whose origin asks for a protection, or for a protocol, that can't be had.
 
@@ -139,4 +164,4 @@ class DirectAnswer:
     text: str = ""
 
 
-Action: TypeAlias = Forward | Redirect | HostRedirect | DirectAnswer | Closed
+Action: TypeAlias = Forward | Redirect | HostRedirect | RequestRedirect | DirectAnswer | Closed

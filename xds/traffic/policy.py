@@ -16,21 +16,9 @@ from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.mirror import Mirror
 from xds.traffic.rate_limits import RateLimits
 from xds.traffic.retries import Retries
+from xds.traffic.rewrite import Rewrite
 from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
 from xds.traffic.tracing import NORMAL_TRACING, Tracing
-
-
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    r"""The path of the backend's request. The query stays.
-
-    Attributes:
-        pattern: An expression of RE2 for the whole path of the request, with groups; empty: `path` is literal.
-        path: The path, with `\1` to `\9` for the groups of the pattern.
-    """
-
-    pattern: str
-    path: str
 
 
 @dataclass(frozen=True, slots=True)

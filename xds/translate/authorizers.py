@@ -18,9 +18,9 @@ from xds.problems.text import shown
 from xds.traffic.authorizer import Authorizer
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST, is_wildcard
-from xds.traffic.policy import Rewrite
 from xds.traffic.questions import Questions
 from xds.traffic.regex import compiled
+from xds.traffic.rewrite import Rewrite
 from xds.traffic.routes import Route
 from xds.traffic.upstream import BackendProtocol, UpstreamPolicy
 from xds.translate.backends import resolve

@@ -41,6 +41,7 @@ def test_a_route_without_hostnames_serves_all_names_of_a_listener() -> None:
         ),
         ("a.example.com", ["*.example.com", "*.com"], ["a.example.com"]),
         ("*.example.com", ["*.com"], []),
+        ("*.example.com", ["a..example.com", "192.0.2.1", "b.example.com"], ["b.example.com"]),
         ("*.com", ["*.example.com"], ["*.example.com"]),
         ("*.example.com", ["*.a.example.com"], ["*.a.example.com"]),
     ],

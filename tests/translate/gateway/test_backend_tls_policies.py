@@ -85,9 +85,10 @@ def test_a_policy_verifies_the_backend_by_name_and_authority() -> None:
     assert found.tls == NAMED
     assert found.references == {policies(NS), ObjectRef("ConfigMap", NS, "ca")}
     assert NAMED.credentials == (CA,)
-    with_certificate = chosen(policy("p"), use=ParentUse(key("identity"))).tls
-    assert with_certificate
-    assert with_certificate.credentials == (CredentialKey(key("identity"), CredentialPart.CLIENT_CERTIFICATE), CA)
+    with_certificate = chosen(policy("p"), use=ParentUse(key("identity")))
+    assert ObjectRef("Secret", NS, "identity") in with_certificate.references
+    assert with_certificate.tls
+    assert with_certificate.tls.credentials == (CredentialKey(key("identity"), CredentialPart.CLIENT_CERTIFICATE), CA)
 
 
 def test_a_policy_may_trust_the_authorities_of_the_system() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.support.objects import World, exact, ingress, path, rule, service
 from tests.support.route_table_annotations import annotated
 from xds.kube.objects import HTTPIngressPath
-from xds.traffic.policy import Rewrite
+from xds.traffic.rewrite import Rewrite
 from xds.traffic.routes import PathType
 
 HOST = "a.test"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from xds.cli.layer4_options import DEFAULT_RESERVED
 from xds.cli.migration.input import Input
@@ -17,6 +17,7 @@ from xds.kube.state import KubeState
 from xds.migrate.command_line import MAX_REGEX_SIZE, command_line
 from xds.migrate.config_keys import CROSS_NAMESPACE
 from xds.migrate.controller import NO_CONTROLLER, USUAL_CONFIG_MAPS, Controller
+from xds.migrate.gateway.conversion import Conversion, convert
 from xds.migrate.inventory import Inventory
 from xds.migrate.ports import entries, entry_verdicts, named_services, port_config_maps
 from xds.migrate.report import Judge, PortsReport, Report, by_object, flags_and_differences
@@ -75,15 +76,23 @@ _RESERVED: Final = frozenset(
 """As with the defaults of `xds serve`, which the command line of the report leaves alone."""
 
 
+def converted(found: Input, wish: Wish, gateway: Key, class_name: str) -> Conversion:
+    """The objects of the Gateway API for the Ingresses of the input.
+
+    Args:
+        found: The input.
+        wish: The Ingresses to convert.
+        gateway: The Gateway to be made.
+        class_name: Of the GatewayClass to be made.
+    """
+    judged = _Judged.of(found, wish)
+    subjects = (each for each in judged.inventory.subjects if judged.world.is_wanted(each.ingress))
+    return convert(judged.world.translator, subjects, gateway, class_name)
+
+
 def judge(found: Input, wish: Wish) -> Report:
     """The report on the objects of the input."""
-    controller = _controller(found, wish)
-    config_map = wish.config_map or controller.config_map or _usual_config_map(found)
-    data = _data(found, config_map)
-    classes = _ClassesOf(found, controller, wish)
-    options = _options(controller, config_map if data is not None else None, data or {})
-    world = _World(found, wish, classes, options)
-    inventory = world.inventory(controller, data)
+    controller, config_map, data, classes, world, inventory = _Judged.of(found, wish)
     judging = Judge(inventory, world.translator.policy, world.problems(), world.not_judged())
     reported = (each for each in inventory.subjects if world.is_wanted(each.ingress))
     ports = tuple(world.ports(controller, judging.problems, data))
@@ -91,8 +100,8 @@ def judge(found: Input, wish: Wish) -> Report:
     services = {each.key: each for each in found.objects if isinstance(each, Service)}
     return Report(
         tuple(judging.ingress(each) for each in sorted(reported, key=lambda each: each.key)),
-        config_map if data is not None else None,
-        judging.keys(config_map if data is not None else None),
+        config_map,
+        judging.keys(config_map),
         controller,
         flags,
         ports,
@@ -103,6 +112,32 @@ def judge(found: Input, wish: Wish) -> Report:
             command_line(controller, classes.used(inventory), config_map, inventory, services, exposed=world.exposed)
         ),
     )
+
+
+class _Judged(NamedTuple):
+    """The input, translated.
+
+    Attributes:
+        config_map: ingress-nginx's ConfigMap; None if the input hasn't the ConfigMap.
+        data: Its content.
+    """
+
+    controller: Controller
+    config_map: Key | None
+    data: Mapping[str, str] | None
+    classes: "_ClassesOf"
+    world: "_World"
+    inventory: Inventory
+
+    @classmethod
+    def of(cls, found: Input, wish: Wish) -> "_Judged":
+        controller = _controller(found, wish)
+        named = wish.config_map or controller.config_map or _usual_config_map(found)
+        data = _data(found, named)
+        config_map = None if data is None else named
+        classes = _ClassesOf(found, controller, wish)
+        world = _World(found, wish, classes, _options(controller, config_map, data or {}))
+        return cls(controller, config_map, data, classes, world, world.inventory(controller, data))
 
 
 def _options(controller: Controller, config_map: Key | None, data: Mapping[str, str]) -> TranslateOptions:

@@ -22,7 +22,7 @@ from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.translate.gateway.context import NO_USE, ParentUse
-from xds.translate.gateway.hostnames import ANY, intersections
+from xds.translate.gateway.hostnames import ANY, intersections, is_hostname
 from xds.translate.gateway.slots import Slot
 from xds.translate.gateway.translated import Refusal
 
@@ -101,7 +101,9 @@ def attach(state: KubeState, route: Route, parent: ParentRef, slots: Iterable[Sl
 def domains_of(slot: Slot, route: Route) -> tuple[str, ...]:
     """The domains of a route at a listener: none if no name belongs to both."""
     if isinstance(route, HTTPRoute | GRPCRoute | TLSRoute):
-        return intersections(slot.domain, route.spec.hostnames or ())
+        written = route.spec.hostnames
+        names = [each.lower() for each in written if is_hostname(each.lower())] if written else [ANY]
+        return intersections(slot.domain, names)
     return (ANY,)
 
 

@@ -3,7 +3,6 @@
 Source: https://gateway-api.sigs.k8s.io/reference/spec/#backendref
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +12,6 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.backends import Backend
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
 from xds.translate.backends import BackendFault, protocol_of_port, resolve
@@ -33,34 +31,6 @@ _REASONS: Final = {
 """The reasons of the condition ResolvedRefs."""
 
 _EFFECT: Final = "requests for the backend are not forwarded"
-
-
-def forward(
-    findings: RouteFindings,
-    refs: Sequence[BackendRef],
-    at: FieldPath,
-    spoken: BackendProtocol | None = None,
-    *,
-    unresolved: int = 500,
-) -> Forward:
-    """The backends of a rule with their shares. A backend of weight 0 gets no request and needs no cluster.
-
-    Args:
-        findings: Takes the backends, and the references that can't be followed.
-        refs: As written.
-        at: Of the list.
-        spoken: As for `resolve_backend`.
-        unresolved: The status of answers to the share of a reference that can't be followed.
-    """
-    shares: list[WeightedBackend] = []
-    for index, ref in enumerate(refs):
-        backend = resolve_backend(findings, ref, at.child(index), spoken=spoken)
-        if weight := min(max(ref.weight, 0), MAX_WEIGHT):
-            if backend:
-                findings.backends[backend.key] = backend
-            key, host = (backend.key, backend.host) if backend else (None, "")
-            shares.append(WeightedBackend(key, weight=weight, upstream_host=host))
-    return Forward(tuple(shares) or (WeightedBackend(None),), unresolved)
 
 
 def resolve_backend(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.kube.gateway_objects import BackendTLSPolicy, BackendTLSValidation, ObjectReference
-from xds.kube.objects import Service, ServicePort
+from xds.kube.objects import Secret, Service, ServicePort
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef
 from xds.problems.text import shown
@@ -85,6 +85,8 @@ def backend_tls(context: GatewayContext, service: Service, port: int, use: Paren
         message = f"{policy.ref} of Service {service.key} can't be followed, so requests are answered 500 and never "
         message += f"sent without TLS: {judged.refused.message}"
         return BackendTlsChoice(refused=Refusal(INVALID_POLICY, message), references=references)
+    if use.client_certificate:  # whose content is read again whenever the route is translated
+        references |= {ObjectRef(Secret.kind, *use.client_certificate)}
     tls = BackendTls(
         use.client_certificate,
         presents_certificate=use.client_certificate is not None,

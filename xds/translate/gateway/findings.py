@@ -28,6 +28,7 @@ class RouteFindings:
         references: Each object that was looked at.
         unresolved: Why the first of the references that can't be followed can't be; None: all can.
         left_out: Why rules are left out, by their number from 0.
+        lessened: Why shares of rules that are served answer an error, by the number of the rule.
     """
 
     def __init__(self, context: GatewayContext, route: GatewayObject, use: ParentUse) -> None:
@@ -38,6 +39,7 @@ class RouteFindings:
         self.references: set[ObjectRef] = set()
         self.unresolved: Refusal | None = None
         self.left_out: dict[int, Refusal] = {}
+        self.lessened: dict[int, Refusal] = {}
 
     def unresolve(self, refusal: Refusal) -> None:
         """Note a reference that can't be followed."""

@@ -15,12 +15,14 @@ from xds.traffic.conditions import GrpcMethodCondition
 from xds.traffic.routes import PathType
 from xds.traffic.upstream import BackendProtocol
 from xds.translate.gateway.context import NO_USE, GatewayContext, ParentUse
+from xds.translate.gateway.filters import OF_GRPC
 from xds.translate.gateway.findings import RouteFindings
 from xds.translate.gateway.http_route import expression, header_conditions, unsupported
-from xds.translate.gateway.rules import Answering, Match, translate_rules
+from xds.translate.gateway.rules import Match, translate_rules
+from xds.translate.gateway.shares import Answering
 from xds.translate.gateway.translated import TranslatedRoute
 
-GRPC: Final = Answering(unresolved=503, spoken=BackendProtocol.H2C)
+GRPC: Final = Answering(unresolved=503, spoken=BackendProtocol.H2C, filters=OF_GRPC)
 """Clients of gRPC take 503 for UNAVAILABLE, and 500 for UNKNOWN."""
 
 _SERVICE: Final = re.compile(r"\.?[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_][A-Za-z_0-9]*)*")

@@ -36,10 +36,9 @@ def intersections(listener: str, route: Iterable[str]) -> tuple[str, ...]:
 
     Args:
         listener: The domain of the listener.
-        route: The hostnames of the route; none for all names.
+        route: The domains that the route names.
     """
-    names = [each.lower() for each in route] or [ANY]
-    found = (intersection(listener, each) for each in names)
+    found = (intersection(listener, each) for each in route)
     return tuple(dict.fromkeys(each for each in found if each is not None))
 
 

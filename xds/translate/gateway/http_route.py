@@ -3,7 +3,6 @@
 Source: https://gateway-api.sigs.k8s.io/reference/spec/#httproutematch
 """
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Final
@@ -17,6 +16,7 @@ from xds.traffic.regex import RegexError, compiled
 from xds.traffic.routes import PathType
 from xds.translate.gateway.context import NO_USE, GatewayContext, ParentUse
 from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
+from xds.translate.gateway.requests import HEADER_VALUE, TOKEN
 from xds.translate.gateway.rules import Match, translate_rules
 from xds.translate.gateway.translated import Refusal, TranslatedRoute
 from xds.translate.names import InvalidError, valid_path
@@ -25,8 +25,6 @@ _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", 
 _PATH_TYPES: Final = {"Exact": "Exact", "PathPrefix": "Prefix"}
 """By the type of a path in an HTTPRoute: in an Ingress."""
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
-_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{1,4096}")
 _MAX_EXPRESSION_CHARACTERS: Final = 4096
 
 
@@ -87,13 +85,13 @@ def header_conditions(
 
 
 def _value_match(context: GatewayContext, match: HTTPValueMatch, at: FieldPath) -> tuple[str, str, Comparison]:
-    if not _TOKEN.fullmatch(match.name):
+    if not TOKEN.fullmatch(match.name):
         raise unsupported(f"{shown(match.name)} is no name of a header or parameter", at.child("name"))
     if match.type == "RegularExpression":
         return match.name, expression(context, match.value, at.child("value")), Comparison.WHOLE
     if match.type != "Exact":
         raise unsupported(f"type {shown(match.type)} is neither Exact nor RegularExpression", at.child("type"))
-    if not _VALUE.fullmatch(match.value):
+    if not HEADER_VALUE.fullmatch(match.value):
         raise unsupported(f"value {shown(match.value)} is none that a request can have", at.child("value"))
     return match.name, match.value, Comparison.EQUAL
 

@@ -192,4 +192,4 @@ def _translate(context: GatewayContext, route: Route, use: Use) -> TranslatedRou
         case GRPCRoute():
             return translate_grpc_route(context, route, use.parent)
         case _:
-            return translate_layer4_route(context, route)
+            return translate_layer4_route(context, route, use.parent, ends_tls=use.ends_tls)

@@ -1,17 +1,22 @@
 """From the rules of an HTTPRoute or GRPCRoute to routes of the traffic model."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from dataclasses import replace
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from xds.kube.gateway_objects import BackendRef, GRPCRouteRule, HTTPRouteRule
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key
-from xds.traffic.actions import Forward, WeightedBackend
+from xds.traffic.actions import Action, Forward, RequestRedirect, WeightedBackend
 from xds.traffic.conditions import Condition
+from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Origin, PathType, Route
-from xds.traffic.upstream import BackendProtocol
-from xds.translate.gateway.backend_refs import forward
+from xds.translate.gateway.filters import located, read_filters
 from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
+from xds.translate.gateway.paths import path_change
+from xds.translate.gateway.policies import rule_policy
+from xds.translate.gateway.shares import HTTP, Answering, forward, located_refs, only_share
 from xds.translate.gateway.translated import Refusal, TranslatedRoute
 from xds.translate.names import is_label
 
@@ -25,21 +30,6 @@ class Match(NamedTuple):
     path: str
     path_type: PathType
     conditions: tuple[Condition, ...] = ()
-
-
-class Answering(NamedTuple):
-    """The differences between kinds of routes.
-
-    Attributes:
-        unresolved: The status of answers to the share of a reference that can't be followed.
-        spoken: The protocol of a backend's port without appProtocol; None: HTTP/1.1.
-    """
-
-    unresolved: int = 500
-    spoken: BackendProtocol | None = None
-
-
-HTTP: Final = Answering()
 
 
 def translate_rules(
@@ -65,17 +55,12 @@ def translate_rules(
             findings.left_out[index] = error.refusal
             continue
         try:
-            _check_filters(rule, at)
-            refs = at.child("backendRefs")
-            action = forward(findings, rule.backend_refs or (), refs, answering.spoken, unresolved=answering.unresolved)
+            routes += _routes(findings, rule, at, matched, answering)
         except InvalidRuleError as error:
             # A filter must not be skipped, so the rule stays and answers an error.
             findings.left_out[index] = error.refusal
             action = Forward((WeightedBackend(None),), answering.unresolved)
-        service = named_service(findings.route.key.namespace, rule.backend_refs or ())
-        for field, match in matched:
-            origin = Origin(findings.route.ref, field)
-            routes.append(Route(match.path, match.path_type, action, origin, service, conditions=match.conditions))
+            routes += (_route(findings, rule, each, action, NO_POLICY) for each in matched)
     refused, partially = _left_out(findings, len(rules))
     return TranslatedRoute(
         routes=tuple(routes),
@@ -87,9 +72,45 @@ def translate_rules(
     )
 
 
-def _check_filters(rule: Rule, at: FieldPath) -> None:
-    if rule.filters:
-        raise InvalidRuleError(Refusal("UnsupportedValue", f"{at} has filters", at.child("filters")))
+def _routes(
+    findings: RouteFindings, rule: Rule, at: FieldPath, matched: list[tuple[FieldPath, Match]], answering: Answering
+) -> list[Route]:
+    """The routes of a rule.
+
+    Raises:
+        InvalidRuleError: the rule can't be followed.
+    """
+    refs = located_refs(rule.backend_refs, at.child("backendRefs"))
+    written = located(rule.filters, at.child("filters"))
+    if (sole := only_share(refs)) and sole.ref.filters:  # as if they were the rule's
+        written += located(sole.ref.filters, sole.field.child("filters"))
+    filters = read_filters(findings, written, answering.filters, answering.spoken)
+    policy = filters.applied(rule_policy(findings, rule, at))
+    action: Action
+    if filters.redirect:
+        action, policy = filters.redirect, policy.without_backend
+    else:
+        action, policy = forward(findings, refs, policy, answering)
+    limit = findings.context.max_regex_size
+    routes = []
+    for each in matched:
+        match, own, answer = each[1], policy, action
+        if filters.path and (change := path_change(filters.path, match.path, match.path_type, limit)):
+            if isinstance(answer, RequestRedirect):
+                answer = replace(answer, path=change)
+            else:
+                own = replace(own, rewrite=change)
+        routes.append(_route(findings, rule, each, answer, own))
+    return routes
+
+
+def _route(
+    findings: RouteFindings, rule: Rule, located_match: tuple[FieldPath, Match], action: Action, policy: Policy
+) -> Route:
+    field, match = located_match
+    service = named_service(findings.route.key.namespace, rule.backend_refs or ())
+    origin = Origin(findings.route.ref, field)
+    return Route(match.path, match.path_type, action, origin, service, policy, match.conditions)
 
 
 def named_service(namespace: str, refs: Iterable[BackendRef]) -> Key:
@@ -103,9 +124,9 @@ def named_service(namespace: str, refs: Iterable[BackendRef]) -> Key:
 
 def _left_out(findings: RouteFindings, count: int) -> tuple[Refusal | None, Refusal | None]:
     """Why the route isn't accepted, and why a part of it is left out."""
-    if not findings.left_out:
+    if not (findings.left_out or findings.lessened):
         return None, None
-    index, first = next(iter(findings.left_out.items()))
+    index, first = min(findings.left_out.items() or findings.lessened.items(), key=itemgetter(0))
     if len(findings.left_out) == count:
         return first, None
     return None, Refusal(first.reason, f"Dropped Rule {index}: {first.message}", first.field)

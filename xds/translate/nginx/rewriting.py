@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from xds.problems.reasons import Reason
-from xds.traffic.policy import Policy, Rewrite
+from xds.traffic.policy import Policy
 from xds.traffic.regex import compiled, is_literal, replaceable
+from xds.traffic.rewrite import Rewrite
 from xds.translate.nginx.annotation import Annotation, Scope, Verdict
 from xds.translate.nginx.grammars import BOOLEAN, matching
 from xds.translate.nginx.reader import AnnotationReader
