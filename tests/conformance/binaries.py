@@ -1,4 +1,4 @@
-"""The suite as a program, its backend, and the CustomResourceDefinitions of the same version.
+"""The suite as a program, its backends, and the CustomResourceDefinitions of the same version.
 
 `gateway-suite/go.mod` pins the version. `python -m tests.conformance.binaries` builds once for all checkouts, into the
 user's cache. A test never builds: without the programs the test is skipped, with a reason that has the command.
@@ -14,16 +14,11 @@ from tests.support import go_cache
 SOURCE: Final = Path(__file__).parent / "gateway-suite"
 
 _MODULE: Final = "sigs.k8s.io/gateway-api"
-_BACKEND: Final = f"{_MODULE}/conformance/echo-basic"
 
 
-def suite() -> Path:
-    return go_cache.folder(SOURCE) / "suite.test"
-
-
-def backend() -> Path:
-    """The program of the image echo-basic."""
-    return go_cache.folder(SOURCE) / "echo-basic"
+def program(name: str) -> Path:
+    """Where `suite.test`, or `echo-basic` or `coredns` of its Pods, is, or would be."""
+    return go_cache.folder(SOURCE) / name
 
 
 def custom_resource_definitions() -> Path:
@@ -33,7 +28,11 @@ def custom_resource_definitions() -> Path:
 
 def missing() -> str:
     """Why there are no programs, with the remedy; empty if there are."""
-    return "" if suite().exists() else "no conformance suite: `make conformance` builds with Go (https://go.dev/dl)"
+    return (
+        ""
+        if program("suite.test").exists()
+        else "no conformance suite: `make conformance` builds with Go (https://go.dev/dl)"
+    )
 
 
 def main() -> None:
@@ -43,7 +42,8 @@ def main() -> None:
 
 def _build(folder: Path) -> bool:
     flags = ("-buildvcs=false", "-trimpath", "-ldflags", "-s -w")
-    if go_cache.go(SOURCE, "build", *flags, "-o", str(folder / "echo-basic"), _BACKEND) is None:
+    backends = (f"{_MODULE}/conformance/echo-basic", "./coredns")
+    if go_cache.go(SOURCE, "build", *flags, "-o", f"{folder}/", *backends) is None:
         return False
     if go_cache.go(SOURCE, "test", "-c", *flags, "-o", str(folder / "suite.test"), ".") is None:
         return False

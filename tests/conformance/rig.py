@@ -95,11 +95,12 @@ async def _accepted(running: Cluster) -> None:
 
 async def run_suite(running: Cluster, state: Path, *flags: str) -> int:
     """The suite's exit code. Its output is `state`/suite.log."""
-    own = (f"--gateway-class={GATEWAY_CLASS}", f"--usable-address={USABLE_ADDRESS}")
-    command = (binaries.suite(), "-test.v", "-test.timeout=60m", *own, f"--unusable-address={UNUSABLE_ADDRESS}")
+    addresses = (f"--usable-address={USABLE_ADDRESS}", f"--unusable-address={UNUSABLE_ADDRESS}")
+    own = ("-test.v", "-test.timeout=60m", f"--gateway-class={GATEWAY_CLASS}", *addresses)
     with (state / "suite.log").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *command,
+            binaries.program("suite.test"),
+            *own,
             *flags,
             cwd=state,
             stdin=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ OPTIONS = GatewayOptions(addresses=(FIRST, SECOND, THIRD))
 
 
 class GatewayWorld:
-    """A KubeState and a GatewayApi in step with each other.
+    """A KubeState and a GatewayApi in step with each other; a GatewayClass of ours exists unless told otherwise.
 
     Attributes:
         change: The last one.
@@ -33,14 +33,16 @@ class GatewayWorld:
         backends: Those in use, by user.
     """
 
-    def __init__(self, *objects: KubeObject, options: GatewayOptions = OPTIONS, now: datetime = NOW) -> None:
+    def __init__(
+        self, *objects: KubeObject, options: GatewayOptions = OPTIONS, now: datetime = NOW, has_class: bool = True
+    ) -> None:
         self.state = KubeState()
         self.now = now
         self.problems: dict[Hashable, list[Problem]] = {}
         self.backends: dict[Hashable, Mapping[BackendKey, Backend]] = {}
         self.api = GatewayApi(self.state, options, self._use, self._report)
         self.change = GatewayChange()
-        self.apply(gateway_class(), *objects)
+        self.apply(*([gateway_class()] if has_class else []), *objects)
 
     def apply(self, *objects: KubeObject) -> GatewayChange:
         """Create or replace objects, in one batch."""

@@ -1,9 +1,8 @@
-"""A DNS server that knows one address for every name. As a program, on port 53 of every address until SIGTERM."""
+"""A DNS server that knows one address for every name."""
 
 import asyncio
 import contextlib
 import ipaddress
-import signal
 import struct
 from collections.abc import AsyncIterator
 from typing import Final
@@ -42,15 +41,3 @@ class _NameServer(asyncio.DatagramProtocol):
         (kind,) = struct.unpack("!H", question[-4:-2])
         record = struct.pack("!HHHIH", 0xC00C, _TYPE_A, 1, _TTL_SECONDS, 4) + self._address if kind == _TYPE_A else b""
         return query[:2] + struct.pack("!HHHHH", 0x8180, 1, bool(record), 0, 0) + question + record
-
-
-async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, ended.set)
-    await loop.create_datagram_endpoint(lambda: _NameServer("192.0.2.53"), local_addr=("0.0.0.0", 53))
-    await ended.wait()
-
-
-if __name__ == "__main__":
-    asyncio.run(_serve())

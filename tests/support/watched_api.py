@@ -16,6 +16,16 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from xds.kube.gateway_objects import (
+    GATEWAY_KINDS,
+    GROUP,
+    BackendTLSPolicy,
+    Gateway,
+    GatewayClass,
+    GatewayObject,
+    ListenerSet,
+    Namespace,
+)
 from xds.kube.kinds import KINDS
 from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.problems.problem import Key
@@ -81,6 +91,9 @@ class WatchedApi:
         token: A request without the token gets 401.
         missing_namespaces: All other namespaces exist.
         silent: Whether watches say nothing more.
+        installed: The kinds of the Gateway API that are served.
+        discoveries: Number of requests that asked for these kinds.
+        discovery_faults: Handlers for the next of these requests, used once each.
         connections: Of the watch requests, in order.
     """
 
@@ -97,6 +110,9 @@ class WatchedApi:
         self.token = ""
         self.missing_namespaces: set[str] = set()
         self.silent = False
+        self.installed: set[type[KubeObject]] = set()
+        self.discoveries = 0
+        self.discovery_faults: deque[Fault] = deque()
         self.connections: dict[type[KubeObject], list[object]] = defaultdict(list)
         self.url = ""
         self._changed = StreamHealth()
@@ -106,6 +122,7 @@ class WatchedApi:
         app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/namespaces/{namespace}/{plural}", self._get)
         app.router.add_get("/api/v1/namespaces/{namespace}", self._get_namespace)
         app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/{plural}", self._get)
+        app.router.add_get(f"/apis/{GROUP}/v1", self._discover)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -125,15 +142,29 @@ class WatchedApi:
             return web.json_response(status(404, f'namespaces "{name}" not found'), status=404)
         return web.json_response({"kind": "Namespace", "metadata": {"name": name}})
 
+    async def _discover(self, request: web.Request) -> web.StreamResponse:
+        self.discoveries += 1
+        if self.discovery_faults and (answer := await self.discovery_faults.popleft()(request)) is not None:
+            return answer
+        if not self.installed:
+            return web.json_response(status(404, "404 page not found"), status=404)
+        names = (name for kind in self.installed for name in (kind.plural, f"{kind.plural}/status"))
+        return web.json_response({"kind": "APIResourceList", "resources": [{"name": name} for name in names]})
+
+    def serves(self, kind: type[KubeObject]) -> bool:
+        return kind in self.installed or kind not in GATEWAY_KINDS or kind is Namespace
+
     # Changes of objects.
 
     def write(self, kind: type[KubeObject], name: str, namespace: str = "default", **fields: Any) -> int:
         """Create or replace the object. Returns the number of the new version."""
         self.revision += 1
-        key = Key("" if kind is IngressClass else namespace, name)
+        key = Key(namespace if kind.namespaced else "", name)
         metadata = {"name": key.name, "namespace": key.namespace, "resourceVersion": str(self.revision)}
         if kind is EndpointSlice:
             metadata["labels"] = {"kubernetes.io/service-name": "web"}  # type: ignore[assignment]
+        elif kind in GATEWAY_KINDS:
+            metadata["labels"] = {"number": str(self.revision)}  # type: ignore[assignment]
         made = {"metadata": metadata, **_content(kind, self.revision), **fields}
         type_ = "MODIFIED" if key in self.objects[kind] else "ADDED"
         self.objects[kind][key] = made
@@ -141,7 +172,7 @@ class WatchedApi:
         return self.revision
 
     def delete(self, kind: type[KubeObject], name: str, namespace: str = "default") -> None:
-        key = Key("" if kind is IngressClass else namespace, name)
+        key = Key(namespace if kind.namespaced else "", name)
         if (last := self.objects[kind].pop(key, None)) is None:
             return
         self.revision += 1
@@ -206,6 +237,8 @@ class WatchedApi:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         kind = PLURALS[request.match_info["plural"]]
         self.requests.append((kind, dict(request.query)))
+        if not self.serves(kind):
+            return web.json_response(status(404, "404 page not found"), status=404)
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.json_response(status(401, "Unauthorized"), status=401)
         if self.faults[kind] and (answer := await self.faults[kind].popleft()(request)) is not None:
@@ -284,7 +317,17 @@ async def _say(response: web.StreamResponse, type_: str, each: Object) -> None:
     await response.write(json.dumps({"type": type_, "object": each}).encode() + b"\n")
 
 
+_SPECS: dict[type[KubeObject], Object] = {
+    GatewayClass: {"controllerName": "example.com/controller"},
+    Gateway: {"gatewayClassName": "envoy", "listeners": []},
+    ListenerSet: {"parentRef": {"name": "gateway"}, "listeners": []},
+    BackendTLSPolicy: {"validation": {"hostname": "a.example"}, "targetRefs": []},
+}
+
+
 def _content(kind: type[KubeObject], number: int) -> Object:
+    if kind in GATEWAY_KINDS:
+        return {"spec": _SPECS.get(kind, {})}
     if kind is Ingress:
         return {"spec": {"ingressClassName": "envoy", "rules": [{"host": f"n{number}.example"}]}}
     if kind is IngressClass:
@@ -311,6 +354,8 @@ def number(each: KubeObject) -> int:
             return int((each.data and each.data.tls_crt) or b"0")
         case ConfigMap():
             return int((each.data or {}).get("number", "0"))
+        case GatewayObject() | Namespace():
+            return int((each.metadata.labels or {})["number"])
         case EndpointSlice():
             return (each.ports or ())[0].port or 0
         case _:

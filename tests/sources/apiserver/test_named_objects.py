@@ -13,7 +13,7 @@ from tests.support.objects import ingress, key, path, secret_of, service
 from tests.support.objects import rule as http_rule
 from tests.support.objects import tls as tls_entry
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import Ingress, Secret, Service
+from xds.kube.objects import Ingress, KubeObject, Secret, Service
 from xds.kube.wire import Found, Gone, Page
 from xds.problems.problem import Key
 from xds.sources.apiserver.named_objects import NamedObjects
@@ -310,8 +310,8 @@ def test_a_secret_without_ingress_leaves_no_trace() -> None:
 
 
 def test_objects_of_any_kind_can_be_tracked_by_name() -> None:
-    def services_of(each: Ingress) -> frozenset[Key]:
-        return frozenset(key(rule.host or "") for rule in each.spec.rules or ())
+    def services_of(each: KubeObject) -> frozenset[Key]:
+        return frozenset(key(rule.host or "") for rule in (isinstance(each, Ingress) and each.spec.rules) or ())
 
     named = NamedObjects(Service, services_of)
     naming = [Applied(ingress("x", http_rule("web", path("/"))))]

@@ -79,8 +79,8 @@ def _images() -> tuple[Image, ...]:
             variables,
             {**python, **tests},
         ),
-        Image("coredns/coredns", ("python", "-m", "tests.support.name_server"), variables, {**python, **tests}),
-        Image("echo-basic", ("/echo-basic",), files={"/echo-basic": binaries.backend()}),
+        Image("coredns/coredns", ("/coredns",), files={"/coredns": binaries.program("coredns")}),
+        Image("echo-basic", ("/echo-basic",), files={"/echo-basic": binaries.program("echo-basic")}),
     )
 
 

@@ -1,11 +1,12 @@
-"""Objects of a kind that Ingresses name, out of a watch of all objects of the kind; no other object leaves a trace.
+"""Objects of a kind that others name, out of a watch of all objects of the kind; no other object leaves a trace.
 
 Most Secrets of a cluster concern nobody here, so keeping them would cost memory and show private keys without need.
-But an Ingress may name an object whose events were dropped before. So an object is *looked up* when an Ingress begins
-to name it. Watch and look-up are two streams without a common order, and the newer state must win:
+But a referrer (an Ingress, a Gateway …) may name an object whose events were dropped before. So an object is *looked
+up* when a referrer begins to name it. Watch and look-up are two streams without a common order, and the newer state
+must win:
 
-- An event of the watch is dropped only while no Ingress names its object. A later look-up answers with a state at least
-  as new as the API server had when asked (a list without resourceVersion is consistent). So no event is missed.
+- An event of the watch is dropped only while no referrer names its object. A later look-up answers with a state at
+  least as new as the API server had when asked (a list without resourceVersion is consistent). So no event is missed.
 - During a look-up, the watch may report the same object. The answer counts only if its version is higher than the
   version of the last such event, including a deletion.
 - After the answer, events of the watch up to the answer's version are old: a watch may lag behind. A list that began
@@ -16,34 +17,37 @@ Versions go back when etcd is restored from an older copy: the watch then lists 
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
-from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import Ingress, KubeObject
+from xds.kube.change import Change
+from xds.kube.objects import KubeObject
+from xds.kube.referrers import after_changes
 from xds.kube.wire import Found, Gone, Page, version_number
-from xds.problems.problem import Key
+from xds.problems.problem import Key, ObjectRef
 from xds.sources.apiserver.tracker import ObjectTracker
+
+Names: TypeAlias = Callable[[KubeObject], frozenset[Key]]
+"""Returns the objects that a referrer names."""
 
 
 class NamedObjects(ObjectTracker):
-    """Tracks the objects of a kind that Ingresses name.
+    """Tracks the objects of a kind that referrers name.
 
     Args:
         kind: Of the objects.
-        names: Returns the objects of the kind that an Ingress names.
-        always: Objects to track although no Ingress names them, the Secret of `--default-tls-secret` for example.
+        names: Returns the objects of the kind that a referrer names.
+        always: Objects to track although no referrer names them, the Secret of `--default-tls-secret` for example.
 
     Attributes:
         unknown: The named objects about which neither a look-up nor the watch has told anything yet, with the failure
             of the last look-up; empty before any failure.
     """
 
-    def __init__(
-        self, kind: type[KubeObject], names: Callable[[Ingress], frozenset[Key]], always: Iterable[Key] = ()
-    ) -> None:
+    def __init__(self, kind: type[KubeObject], names: Names, always: Iterable[Key] = ()) -> None:
         super().__init__(kind)
         self._names = names
         self._named: Counter[Key] = Counter(frozenset(always))
-        self._by_ingress: dict[Key, frozenset[Key]] = {}
+        self._by_referrer: dict[ObjectRef, frozenset[Key]] = {}
         self.unknown: dict[Key, str] = {}
         self._looked_up: dict[Key, int] = {}  # under way, with the version of the last event
         self._answered: dict[Key, int] = {}
@@ -52,32 +56,32 @@ class NamedObjects(ObjectTracker):
     # Naming
 
     def expect(self, changes: Iterable[Change]) -> list[Key]:
-        """Track the objects that the changed Ingresses name, in addition to earlier ones.
+        """Track the objects that the changed referrers name, in addition to earlier ones.
 
         Returns:
             The objects to look up before the changes count.
         """
         begun = []
-        for ingress, keys in self._naming(changes, self._names).items():
-            for key in keys - self._by_ingress.get(ingress, frozenset()):
+        for referrer, keys in self._naming(changes, self._names).items():
+            for key in keys - self._by_referrer.get(referrer, frozenset()):
                 if not self._named[key]:
                     begun.append(key)
                 self._named[key] += 1
-            self._by_ingress[ingress] = self._by_ingress.get(ingress, frozenset()) | keys
+            self._by_referrer[referrer] = self._by_referrer.get(referrer, frozenset()) | keys
         return begun
 
     def release(self, changes: Iterable[Change]) -> list[Change]:
-        """Drop the objects that no Ingress names after these changes, which `expect` was given before.
+        """Drop the objects that no referrer names after these changes, which `expect` was given before.
 
         Returns:
             The deletions of dropped objects.
         """
         deletions: list[Change] = []
-        for ingress, keys in self._naming(changes, self._names).items():
-            for key in self._by_ingress.pop(ingress, frozenset()) - keys:
+        for referrer, keys in self._naming(changes, self._names).items():
+            for key in self._by_referrer.pop(referrer, frozenset()) - keys:
                 deletions += self._unname(key)
             if keys:
-                self._by_ingress[ingress] = keys
+                self._by_referrer[referrer] = keys
         return deletions
 
     def _unname(self, key: Key) -> list[Change]:
@@ -90,15 +94,9 @@ class NamedObjects(ObjectTracker):
         return self._gone(key)
 
     @staticmethod
-    def _naming(changes: Iterable[Change], names: Callable[[Ingress], frozenset[Key]]) -> dict[Key, frozenset[Key]]:
-        """Return the objects that each changed Ingress names after the changes."""
-        after: dict[Key, frozenset[Key]] = {}
-        for change in changes:
-            if isinstance(change, Applied) and isinstance(change.object, Ingress):
-                after[change.object.key] = names(change.object)
-            elif isinstance(change, Deleted) and change.kind is Ingress:
-                after[change.key] = frozenset()
-        return after
+    def _naming(changes: Iterable[Change], names: Names) -> dict[ObjectRef, frozenset[Key]]:
+        """Return the objects that each changed referrer names after the changes."""
+        return {about: names(each) if each else frozenset() for about, each in after_changes(changes).items()}
 
     # Look-ups
 

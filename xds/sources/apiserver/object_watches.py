@@ -15,12 +15,13 @@ from typing import Final
 import structlog
 from msgspec.structs import replace
 
-from xds.kube.change import Applied, Change, Deleted
+from xds.kube.change import Change, Deleted
 from xds.kube.kinds import KINDS_BY_NAME
-from xds.kube.objects import ConfigMap, Ingress, Metadata
-from xds.kube.references import AnnotatedObjects, ConfigReferences, followed_objects, no_config_references
+from xds.kube.objects import ConfigMap, KubeObject, Metadata
+from xds.kube.references import ConfigReferences, no_config_references
+from xds.kube.referrers import after_changes
 from xds.kubeapi.client import ApiClient, ErrorStatus
-from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.sources.apiserver.outages import REJECTIONS, remedy_of
 from xds.sources.apiserver.scope import Scope
@@ -51,11 +52,11 @@ class _Watched:
 
 
 class ObjectWatches:
-    """Watches of the objects that Ingresses or flags name, each from its first naming to the last.
+    """Watches of the objects that referrers or flags name, each from its first naming to the last.
 
     Args:
         client: The connection to the API server.
-        annotated: Returns the objects that an Ingress names, and that need a watch of their own.
+        names: Returns the objects that a referrer names, and that need a watch of their own.
         always: The objects that flags name.
         deliver: Receives the scope of an object and its changes, and is awaited.
         config_references: Returns the ConfigMaps that a ConfigMap of a flag names, which are watched too.
@@ -68,7 +69,7 @@ class ObjectWatches:
     def __init__(
         self,
         client: ApiClient,
-        annotated: AnnotatedObjects,
+        names: Callable[[KubeObject], frozenset[ObjectRef]],
         always: Iterable[ObjectRef],
         deliver: Receive,
         config_references: ConfigReferences = no_config_references,
@@ -76,13 +77,13 @@ class ObjectWatches:
         self.unknown: set[ObjectRef] = set()
         self.problems: dict[ObjectRef, Problem] = {}
         self._client = client
-        self._annotated = annotated
+        self._names = names
         self._always = frozenset(always)
         self._deliver = deliver
         self._config_references = config_references
         self._by_config: dict[ObjectRef, frozenset[ObjectRef]] = {}
         self._named: Counter[ObjectRef] = Counter(self._always)
-        self._by_ingress: dict[Key, frozenset[ObjectRef]] = {}
+        self._by_referrer: dict[ObjectRef, frozenset[ObjectRef]] = {}
         self._watched: dict[ObjectRef, _Watched] = {}
         self._rejected: dict[ObjectRef, int] = {}
         self._group = asyncio.TaskGroup()
@@ -105,40 +106,36 @@ class ObjectWatches:
     # Naming
 
     def expect(self, changes: Iterable[Change]) -> None:
-        """Begin to watch the objects that the changed Ingresses name, in addition to earlier ones."""
-        for ingress, objects in self._naming(changes):
-            for about in objects - self._by_ingress.get(ingress, frozenset()):
+        """Begin to watch the objects that the changed referrers name, in addition to earlier ones."""
+        for referrer, objects in self._naming(changes):
+            for about in objects - self._by_referrer.get(referrer, frozenset()):
                 self._named[about] += 1
                 if about not in self._watched:
                     self._begin(about)
             if objects:
-                self._by_ingress[ingress] = self._by_ingress.get(ingress, frozenset()) | objects
+                self._by_referrer[referrer] = self._by_referrer.get(referrer, frozenset()) | objects
 
     def release(self, changes: Iterable[Change]) -> list[Change]:
-        """Stop watching the objects that no Ingress names after these changes, which `expect` was given before.
+        """Stop watching the objects that no referrer names after these changes, which `expect` was given before.
 
         Returns:
             The deletions of these objects.
         """
         deletions: list[Change] = []
-        for ingress, objects in self._naming(changes):
-            for about in self._by_ingress.pop(ingress, frozenset()) - objects:
+        for referrer, objects in self._naming(changes):
+            for about in self._by_referrer.pop(referrer, frozenset()) - objects:
                 self._named[about] -= 1
                 if not self._named[about]:
                     deletions += self._end(about)
             if objects:
-                self._by_ingress[ingress] = objects
+                self._by_referrer[referrer] = objects
         return deletions
 
-    def _naming(self, changes: Iterable[Change]) -> Iterable[tuple[Key, frozenset[ObjectRef]]]:
-        """Return the objects that each changed Ingress names after the changes, if it named or names any."""
-        after: dict[Key, frozenset[ObjectRef]] = {}
-        for change in changes:
-            if isinstance(change, Applied) and isinstance(change.object, Ingress):
-                after[change.object.key] = followed_objects(change.object, self._annotated)
-            elif isinstance(change, Deleted) and change.kind is Ingress:
-                after[change.key] = frozenset()
-        return [(key, objects) for key, objects in after.items() if objects or key in self._by_ingress]
+    def _naming(self, changes: Iterable[Change]) -> Iterable[tuple[ObjectRef, frozenset[ObjectRef]]]:
+        """Return the objects that each changed referrer names after the changes, if it named or names any."""
+        after = after_changes(changes).items()
+        named = [(about, self._names(each) if each else frozenset[ObjectRef]()) for about, each in after]
+        return [(about, objects) for about, objects in named if objects or about in self._by_referrer]
 
     def _begin(self, about: ObjectRef) -> None:
         kind = KINDS_BY_NAME[about.kind]

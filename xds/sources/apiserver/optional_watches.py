@@ -96,7 +96,6 @@ class OptionalWatches:
                     self.failure = str(error)
                     pause = backoff.delay()
                 else:
-                    self.is_known, self.failure = True, ""
                     backoff.reset()
                     pause = REMOVAL_SECONDS if self._missing else DISCOVERY_INTERVAL_SECONDS
                 with contextlib.suppress(TimeoutError):
@@ -132,6 +131,7 @@ class OptionalWatches:
 
     def _take(self, served: frozenset[type[KubeObject]]) -> None:
         """Begin the watches of new kinds, and end those of kinds that were missing twice."""
+        self.is_known, self.failure = True, ""
         watched = {scope.kind for scope in self._tasks}
         removed, self._missing = self._missing - served, frozenset(watched - served)
         self._missing -= removed

@@ -1,16 +1,19 @@
 """The watch of Ingresses and the watch of the Secrets that Ingresses name, as a pair; see `named_objects`.
 
-The first list of Secrets waits for the first list of Ingresses. An Ingress that begins to name a Secret waits for the
-look-up of the Secret, so that Ingress and Secret count at the same time: see `waiting_ingresses`.
+The first list of Secrets waits for the first list of Ingresses, and of other referrers. An Ingress that begins to name
+a Secret waits for the look-up of the Secret, so that Ingress and Secret count at the same time: see
+`waiting_referrers`.
 """
 
 import asyncio
 import random
+from collections.abc import Iterable
 from typing import Final
 
 import aiohttp
 import structlog
 
+from xds.kube.change import Change
 from xds.kube.objects import Secret
 from xds.kube.wire import Page, page_of
 from xds.kubeapi.backoff import Backoff
@@ -29,7 +32,7 @@ LOOK_UP_TIMEOUT_SECONDS: Final = 5.0
 MAX_LOOK_UPS: Final = 16
 """Look-ups at the same time."""
 
-EFFECT: Final = "the Ingresses that begin to name the Secret stay as they are served; the look-up is repeated"
+EFFECT: Final = "the objects that begin to name the Secret stay as they are served; the look-up is repeated"
 
 _log = structlog.get_logger()
 
@@ -42,6 +45,7 @@ class TlsWatches:
         outages: Where both watches report failures.
         ingresses: The scope, the tracker and the receiver of changes.
         secrets: Likewise.
+        others_listed: Is set once all other referrers are listed.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class TlsWatches:
         outages: Outages,
         ingresses: tuple[Scope, ObjectTracker, Deliver],
         secrets: tuple[Scope, NamedObjects, Deliver],
+        others_listed: asyncio.Event,
     ) -> None:
         self._client = client
         self._secrets = secrets[1]
@@ -57,6 +62,8 @@ class TlsWatches:
         self._ingress_watch = Watch(ingresses[0], client, ingresses[1], outages, self._deliver_with_look_ups)
         self._secret_watch = Watch(secrets[0], client, self._secrets, outages, self._deliver_secrets)
         self._ingresses_listed = asyncio.Event()
+        self._others_listed = others_listed
+        self._follows_secrets = False
         self._look_ups: dict[Key, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(MAX_LOOK_UPS)
         self._group = asyncio.TaskGroup()
@@ -66,18 +73,24 @@ class TlsWatches:
         async with self._group as group:
             group.create_task(self._ingress_watch.run())
             await self._ingresses_listed.wait()
+            await self._others_listed.wait()
+            self._follows_secrets = True
             group.create_task(self._secret_watch.run())
 
     async def _deliver_with_look_ups(self, batch: WatchBatch) -> None:
         """Deliver changes of Ingresses, after a look-up has begun of each Secret that they begin to name."""
-        begun = self._secrets.expect(batch.changes)
-        if self._ingresses_listed.is_set():
-            self._secrets.begin_look_up(begun)
-            for key in begun:
-                self._begin_look_up(key)
+        self.expect(batch.changes)
         if batch.completes_list:
             self._ingresses_listed.set()
         await self._deliver_ingresses(batch)
+
+    def expect(self, changes: Iterable[Change]) -> None:
+        """Follow the Secrets that the changed referrers name. Once Secrets are listed, new ones are looked up."""
+        begun = self._secrets.expect(changes)
+        if self._follows_secrets:
+            self._secrets.begin_look_up(begun)
+            for key in begun:
+                self._begin_look_up(key)
 
     def _begin_look_up(self, key: Key) -> None:
         """Replace an earlier look-up: its answer may be older than the events that were dropped since."""

@@ -15,7 +15,7 @@ import structlog
 
 from xds.kube.change import Batch, Change, Deleted, Listed, Reported
 from xds.kube.kinds import KINDS
-from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Secret
+from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret
 from xds.kube.references import (
     AnnotatedObjects,
     ConfigReferences,
@@ -23,11 +23,12 @@ from xds.kube.references import (
     no_annotated_objects,
     no_config_references,
 )
+from xds.kube.referrers import GATEWAY_REFERRERS, REFERRERS, named_objects
 from xds.kubeapi.client import ApiClient
 from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.sources.apiserver.inbox import Inbox, TakeAtOnce
-from xds.sources.apiserver.named_secrets import named_secrets
+from xds.sources.apiserver.named_secrets import always_named, named_secrets
 from xds.sources.apiserver.namespaces import NamespaceChecks
 from xds.sources.apiserver.object_watches import ObjectWatches
 from xds.sources.apiserver.optional_watches import OptionalObserver, OptionalWatches
@@ -35,7 +36,7 @@ from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope, scopes
 from xds.sources.apiserver.secret_watch import TlsWatches
 from xds.sources.apiserver.tracker import ObjectTracker
-from xds.sources.apiserver.waiting_ingresses import WaitingIngresses
+from xds.sources.apiserver.waiting_referrers import WaitingReferrers
 from xds.sources.apiserver.watch import Deliver, Watch, WatchBatch
 
 CATCH_UP_TIMEOUT_SECONDS: Final = 5.0
@@ -177,9 +178,11 @@ class _JoinedWatches:
         self._objects = ObjectWatches(
             client, self._watched_alone, config_maps, self._deliver_object, always.config_references
         )
-        self._waiting = WaitingIngresses(self._trackers, self._outages, annotated, self._objects)
+        self._waiting = WaitingReferrers(self._trackers, self._outages, annotated, self._objects)
         self._unlisted = {*scopes, _CONFIG_MAPS}
         self._unannounced = set(KINDS)
+        self._gateways_listed = asyncio.Event()
+        self._tls: list[TlsWatches] = []
         self._reported: tuple[Problem, ...] = ()
         self._deferred: list[Change] = []
         self._deferred_since = 0.0
@@ -227,7 +230,7 @@ class _JoinedWatches:
             if scope.kind is Secret and scope.namespace in by_namespace:
                 watches.append(self._tls_watches(by_namespace[scope.namespace], scope))
             elif scope.kind is Secret:
-                watches.append(self._watch(scope, named_secrets(self._always)))
+                watches.append(self._watch(scope, always_named(self._always)))
             elif scope.kind is not Ingress:
                 watches.append(self._watch(scope, ObjectTracker(scope.kind)))
         return watches
@@ -235,12 +238,15 @@ class _JoinedWatches:
     def _tls_watches(self, ingresses: Scope, secrets: Scope) -> TlsWatches:
         tracker, named = ObjectTracker(Ingress), named_secrets(self._always, self._annotated, secrets.namespace)
         self._trackers |= {ingresses: tracker, secrets: named}
-        return TlsWatches(
+        watches = TlsWatches(
             self._client,
             self._outages,
             (ingresses, tracker, self._deliver(ingresses)),
             (secrets, named, self._deliver(secrets)),
+            self._gateways_listed,
         )
+        self._tls.append(watches)
+        return watches
 
     def _watch(self, scope: Scope, tracker: ObjectTracker) -> Watch:
         self._trackers[scope] = tracker
@@ -286,6 +292,7 @@ class _JoinedWatches:
         watched = {scope.kind for scope in self._scopes}
         absent = [kind for kind in KINDS if kind.optional and kind not in watched and kind in self._unannounced]
         self._unannounced.difference_update(absent)
+        self._note_gateways()
         self._defer([*changes, *map(Listed, absent), *self._config_maps_listed()], asyncio.get_running_loop().time())
         for scope in ended:
             self._outages.forget(scope)
@@ -299,16 +306,20 @@ class _JoinedWatches:
         self._outages.excuse(scope)
         self._deliver_when_caught_up()
 
-    def _watched_alone(self, ingress: Ingress) -> frozenset[ObjectRef]:
-        """Return the objects that an Ingress names, and that no watch of its namespace has."""
-        objects = followed_objects(ingress, self._annotated)
+    def _watched_alone(self, of: KubeObject) -> frozenset[ObjectRef]:
+        """Return the Secrets and ConfigMaps that a referrer names, and that no other watch has for it."""
+        if isinstance(of, Ingress):
+            objects, namespaces = followed_objects(of, self._annotated), {of.key.namespace}
+        else:
+            objects, namespaces = (
+                frozenset(named_objects(of)),
+                {each.namespace for each in self._scopes if each.kind is Ingress},
+            )
         if not objects:
             return objects
         everywhere = any(scope.kind is Secret and not scope.namespace for scope in self._scopes)
         return frozenset(
-            each
-            for each in objects
-            if each.kind != Secret.kind or not (everywhere or each.namespace == ingress.key.namespace)
+            each for each in objects if each.kind != Secret.kind or not (everywhere or each.namespace in namespaces)
         )
 
     # Changes
@@ -325,9 +336,13 @@ class _JoinedWatches:
         return deliver
 
     def _put(self, scope: Scope, batch: WatchBatch) -> None:
-        if scope.kind is Ingress:
+        if scope.kind in REFERRERS:
             self._objects.expect(batch.changes)
+        if scope.kind in GATEWAY_REFERRERS:
+            for each in self._tls:
+                each.expect(batch.changes)
         changes = [*batch.changes, *self._listed(scope, batch)]
+        self._note_gateways()
         if scope.kind is EndpointSlice:
             self.inbox.put(changes, batch.read_at, endpoints=True)
             self._put_with_problems([], batch.read_at)
@@ -351,11 +366,16 @@ class _JoinedWatches:
         self._unannounced.discard(scope.kind)
         return [Listed(scope.kind)]
 
+    def _note_gateways(self) -> None:
+        """Let Secrets and ConfigMaps be listed once all is known that may name one."""
+        if self._optional.is_known and not any(scope.kind in GATEWAY_REFERRERS for scope in self._unlisted):
+            self._gateways_listed.set()
+
     def _config_maps_listed(self) -> list[Change]:
         """Return `Listed` once, as soon as the API server has answered for each object named at the start."""
         if _CONFIG_MAPS not in self._unlisted or self._objects.unknown:
             return []
-        if any(scope.kind is Ingress for scope in self._unlisted):
+        if not self._gateways_listed.is_set() or any(scope.kind is Ingress for scope in self._unlisted):
             return []
         self._unlisted.discard(_CONFIG_MAPS)
         self._unannounced.discard(ConfigMap)
@@ -392,9 +412,8 @@ class _JoinedWatches:
         self._put_with_problems([], asyncio.get_running_loop().time())
 
     def _put_with_problems(self, changes: list[Change], read_at: float) -> None:
-        trackers = (self._waiting.problems, *(tracker.problems for tracker in self._trackers.values()))
-        of_objects = (each for problems in trackers for each in problems.values())
-        alone = self._objects.problems.values()
+        of_objects = (each for tracker in self._trackers.values() for each in tracker.problems.values())
+        alone = (*self._waiting.problems.values(), *self._objects.problems.values())
         problems = tuple(sorted([*of_objects, *alone, *self._outages.problems, *self._namespaces.problems]))
         if problems != self._reported:
             self._reported = problems
