@@ -115,7 +115,7 @@ def parents(found: Any) -> dict[str, dict[str, str]]:
 async def test_statuses_are_merged_and_written_once(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     gateway, route = (f"{GROUP}/namespaces/{namespace}/{name}" for name in ("gateways/edge", "httproutes/web"))
     await cluster.apply(*documents(namespace))
-    foreign = {"type": "example.com/Up", "status": "True", "reason": "Up", "message": ""}
+    foreign: dict[str, Any] = {"type": "example.com/Up", "status": "True", "reason": "Up", "message": ""}
     foreign |= {"lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}
     await cluster.kubectl(*patch("gateway", "edge", namespace, {"conditions": [foreign]}))
     reference = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "other"}

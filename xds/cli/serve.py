@@ -143,7 +143,8 @@ def _translate(
     if options.gateway.target_ports and (service is None or not records):
         raise click.UsageError("--gateway-services needs --kubeconfig or --in-cluster, and --publish-service")
     shared = frozenset({each.ip for each in addresses if each.ip} | {options.gateway.listener_address})
-    gateway = replace(options.gateway, shared_addresses=shared, records=records)
+    fleet = service.namespace if service else ""
+    gateway = replace(options.gateway, shared_addresses=shared, records=records, fleet=fleet)
     return replace(options, published=service, gateway=gateway)
 
 
