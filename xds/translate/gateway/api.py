@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from xds.kube.gateway_objects import (
     BackendTLSPolicy,
@@ -38,6 +38,7 @@ from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.routes import KINDS, RouteOutcome, outcome, parents_of
 from xds.translate.gateway.services import GatewayService
+from xds.translate.gateway.shared_listeners import SharedListener, shared_listeners
 from xds.translate.gateway.slots import SlotKey
 from xds.translate.gateway.status import WantedStatus
 from xds.translate.gateway.statuses import (
@@ -53,7 +54,9 @@ from xds.translate.gateway.tables import RouteTables
 UseBackends: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
 ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
 
-_UNREAD: tuple[type[KubeObject], ...] = (GatewayClass, Gateway, ListenerSet, *KINDS.values(), BackendTLSPolicy)
+_NO_SLOTS: Final[frozenset[SlotKey]] = frozenset()
+_NO_REFERENCES: Final[frozenset[ObjectRef]] = frozenset()
+_UNREAD: Final[tuple[type[KubeObject], ...]] = (GatewayClass, Gateway, ListenerSet, *KINDS.values(), BackendTLSPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class GatewayApi:
         self._children: Referrers[ObjectRef] = Referrers()
         self._referrers: Referrers[ObjectRef] = Referrers()
         self._attached: dict[SlotKey, set[ObjectRef]] = {}
-        self._policies = PolicyUse(self._context)
+        self._policies = PolicyUse(self._context, self._gateways_of)
         self._tables = RouteTables()
         self._forwards = Forwards()
         self._listeners = BoundListeners(self._tables, self._forwards, options.is_shared)
@@ -131,6 +134,15 @@ class GatewayApi:
     def credentials(self) -> Mapping[CredentialKey, Credential]:
         """The authorities of clients in use."""
         return self._credentials
+
+    @property
+    def shared_listeners(self) -> tuple[SharedListener, ...]:
+        """The listeners with TLS that share the port of Ingress, the senior first."""
+        socket = self._context.options.https_socket
+        if not self._context.options.is_shared(socket):
+            return ()
+        slots = self._gateways.slots_at({socket})[socket]
+        return shared_listeners(self._state, slots, self._gateways.current) if slots else ()
 
     @property
     def date_period(self) -> DatePeriod:
@@ -247,7 +259,9 @@ class GatewayApi:
         after = outcome(self._context, self._gateways, route, known) if route else None
         if after:
             self._routes[ref] = after
-        self._referrers.set(ref, after.references if after else frozenset())
+        references = after.references if after else _NO_REFERENCES
+        self._referrers.set(ref, references)
+        self._policies.route_changed(before.references if before else _NO_REFERENCES, references)
         self._claim(ref, before, after)
         sockets = self._forward(ref, before, after)
         self._count(ref, before, after)
@@ -257,20 +271,20 @@ class GatewayApi:
         return sockets
 
     def _claim(self, ref: ObjectRef, before: RouteOutcome | None, after: RouteOutcome | None) -> None:
-        gone, claims = before.claims() if before else {}, after.claims() if after else {}
+        gone, claims = before.claims if before else {}, after.claims if after else {}
         for place in gone.keys() - claims.keys():
             self._tables.claim(place, ref, None)
         for place, claim in claims.items():
             self._tables.claim(place, ref, claim)
 
     def _forward(self, ref: ObjectRef, before: RouteOutcome | None, after: RouteOutcome | None) -> set[ListenerKey]:
-        gone, claims = before.forwards() if before else {}, after.forwards() if after else {}
+        gone, claims = before.forwards if before else {}, after.forwards if after else {}
         places = {place: claims.get(place) for place in gone.keys() | claims.keys()}
         return {place[0] for place, claim in places.items() if self._forwards.claim(place, ref, claim)}
 
     def _count(self, ref: ObjectRef, before: RouteOutcome | None, after: RouteOutcome | None) -> None:
-        """Count the routes of each listener, and the users of each Service."""
-        gone, slots = before.slots if before else frozenset(), after.slots if after else frozenset()
+        """Count the routes of each listener."""
+        gone, slots = before.slots if before else _NO_SLOTS, after.slots if after else _NO_SLOTS
         for slot in gone - slots:
             self._attached[slot].discard(ref)
             if not self._attached[slot]:
@@ -278,7 +292,9 @@ class GatewayApi:
         for slot in slots - gone:
             self._attached.setdefault(slot, set()).add(ref)
         self._stale_owners.update(slot.owner for slot in gone ^ slots)
-        self._policies.count(before.services if before else frozenset(), after.services if after else frozenset())
+
+    def _gateways_of(self, service: ObjectRef) -> Iterator[Key]:
+        return (key for route in self._referrers.of(service) for key in self._routes[route].gateways)
 
     def _update_certificates(self) -> bool:
         """Gather the certificates and credentials in use, and return whether a certificate changed."""
