@@ -40,6 +40,8 @@ from xds.translate.gateway.policy_status import PolicyOutcome
 from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.routes import KINDS, RouteOutcome, attachments, outcome, parents_of, wishes
+from xds.translate.gateway.services import GatewayService
+from xds.translate.gateway.shared_listeners import SharedListener, shared_listeners
 from xds.translate.gateway.slots import SlotKey
 from xds.translate.gateway.status import WantedStatus
 from xds.translate.gateway.statuses import (
@@ -120,6 +122,7 @@ class GatewayApi:
         self._statuses: dict[ObjectRef, WantedStatus] = {}
         self._stale_owners: set[ObjectRef] = set()
         self._changed_statuses: set[ObjectRef] = set()
+        self._gateways_changed = False
 
     @property
     def listeners(self) -> Mapping[ListenerKey, BoundListener]:
@@ -141,6 +144,15 @@ class GatewayApi:
         return self._credentials
 
     @property
+    def shared_listeners(self) -> tuple[SharedListener, ...]:
+        """The listeners with TLS that share the port of Ingress, the senior first."""
+        socket = self._context.options.https_socket
+        if not self._context.options.is_shared(socket):
+            return ()
+        slots = self._gateways.slots_at({socket})[socket]
+        return shared_listeners(self._state, slots, self._gateways.current) if slots else ()
+
+    @property
     def date_period(self) -> DatePeriod:
         """The period in which the judgements of certificates hold."""
         return self._gateways.period
@@ -159,6 +171,16 @@ class GatewayApi:
     def statuses(self) -> Mapping[ObjectRef, WantedStatus]:
         """The status that each object of ours should have."""
         return self._statuses
+
+    @property
+    def services(self) -> Mapping[Key, GatewayService]:
+        """The Service that each Gateway should have, with `--gateway-services`."""
+        return {key: each.service for key, each in self.gateways.items() if not each.refused}
+
+    def take_changed_gateways(self) -> bool:
+        """Whether a Gateway or its Service changed since the last call."""
+        taken, self._gateways_changed = self._gateways_changed, False
+        return taken
 
     def take_changed_statuses(self) -> Set[ObjectRef]:
         """The objects, since the last call, whose status changed, or that are no longer ours."""
@@ -182,6 +204,7 @@ class GatewayApi:
         self._policies.follow(touched)
         self._update_classes(each.key for each in touched if each.kind == GatewayClass.kind)
         before = yield from self._gateways.update(touched, now)
+        self._gateways_changed |= bool(before)
         stale_routes = self._stale_routes(touched)
         attached = yield from self._attach(stale_routes | self._attached_anew(before))
         sockets = self._sockets(before.values()) | self._sockets(map(self._gateways.current.get, before))
