@@ -73,6 +73,9 @@ class BoundModel:
         self._builder = Builder(self, self.options, self.problems.report)
         self.build(TrafficChange())
 
+    def hosts_of(self, *, tls: bool) -> dict[str, VirtualHost]:
+        return self.hosts
+
     def localities(self, backend: Backend) -> tuple[Locality, ...]:
         return self.endpoints.get(backend.key, ())
 

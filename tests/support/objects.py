@@ -42,6 +42,7 @@ from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
+from xds.translate.gateway.options import NO_GATEWAYS, GatewayOptions
 from xds.translate.layer4.options import NO_LAYER4, Layer4Options
 from xds.translate.options import TranslateOptions
 from xds.translate.ownership import HostOwnership
@@ -319,6 +320,7 @@ class World:
         published: Key | None = None,
         passes_tls: bool = False,
         layer4: Layer4Options = NO_LAYER4,
+        gateway: GatewayOptions = NO_GATEWAYS,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -338,6 +340,7 @@ class World:
             published=published,
             passes_tls=passes_tls,
             layer4=layer4,
+            gateway=gateway,
         )
         self.state = KubeState(
             claim_classless=claim_classless,

@@ -85,11 +85,18 @@ class Answer:
 
 
 async def ask(
-    running: Site, host: str, path: str = "/", method: str = "GET", *, body: bytes | None = None, **headers: str
+    running: Site,
+    host: str,
+    path: str = "/",
+    method: str = "GET",
+    *,
+    body: bytes | None = None,
+    at: str = "",
+    **headers: str,
 ) -> Answer:
-    """Names of headers have underscores for hyphens."""
+    """Names of headers have underscores for hyphens. `at` is an address and a port in place of those of Ingress."""
     sent = {"Host": host} | {name.replace("_", "-"): value for name, value in headers.items()}
-    url = f"http://127.0.0.1:{running.proxy.http_port}{path}"
+    url = f"http://{at or f'127.0.0.1:{running.proxy.http_port}'}{path}"
     async with (
         aiohttp.ClientSession() as session,
         session.request(method, url, headers=sent, data=body, allow_redirects=False) as response,

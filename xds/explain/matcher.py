@@ -58,14 +58,18 @@ class TrafficExcerpt:
     default: Route | None
     tls: TlsTable
 
+    def hosts_of(self, *, tls: bool) -> Mapping[str, VirtualHost]:
+        """The hosts, which are those of the request's connection already."""
+        del tls
+        return self.hosts
+
 
 def excerpt(traffic: Traffic, request: Request) -> TrafficExcerpt:
     """The part of the traffic model that `answer` reads. Two excerpts are equal if no part of them changed."""
     host = host_of(request.authority)
     wanted = (host, wildcard_of(host), NO_HOST, *wildcards_of(host), *beginnings_of(host))
-    return TrafficExcerpt(
-        {name: traffic.hosts[name] for name in wanted if name in traffic.hosts}, traffic.default, traffic.tls
-    )
+    hosts = traffic.hosts_of(tls=request.https)
+    return TrafficExcerpt({name: hosts[name] for name in wanted if name in hosts}, traffic.default, traffic.tls)
 
 
 def is_named(traffic: Traffic, request: Request) -> bool:
@@ -130,7 +134,7 @@ def _of_route(tls: TlsTable, found: RoutedRequest, request: Request, edge: EdgeO
 
 def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, steps: list[Step]) -> RoutedRequest:
     host, path = host_and_path
-    steps.append(host_match := _host_match(traffic, host))
+    steps.append(host_match := _host_match(traffic, host, tls=request.https))
     virtual_host = host_match.virtual_host or VirtualHost(NO_HOST, ())
     is_named = host_match.choice is Choice.PRECISE
     if host_match.virtual_host is not None and (taken := taken_route(virtual_host, path, request, steps)):
@@ -202,7 +206,7 @@ def handshake(tls: TlsTable, sni: str, client: str = "") -> Handshake:
 def _coverage(traffic: Traffic, termination: Termination, host: str) -> Coverage:
     """Whether a connection serves the host. The default certificate serves hosts that no other TLS entry covers."""
     tls = traffic.tls
-    answering = _host_match(traffic, host).virtual_host
+    answering = _host_match(traffic, host, tls=True).virtual_host
     if client_check.is_elsewhere(termination, host, answering, has_tls=host in tls.named):
         return Coverage(host, "", covered=False, is_checked=True)
     if answering and (answering.host if answering.alias_of is None else answering.alias_of) in tls.undecrypted:
@@ -219,13 +223,13 @@ def _covering(host: str, patterns: Iterable[str]) -> str | None:
     return next((pattern for pattern in patterns if covers(pattern, host)), None)
 
 
-def _host_match(traffic: Traffic, host: str) -> HostMatch:
+def _host_match(traffic: Traffic, host: str, *, tls: bool) -> HostMatch:
     """The virtual host: by name, by an alias with a wildcard, by a wildcard of rules, by an alias's beginning.
 
     Of several aliases the longest counts. The beginning of an alias has no host that ends like a wildcard of rules or
     of TLS entries.
     """
-    hosts = traffic.hosts
+    hosts = traffic.hosts_of(tls=tls)
     if host in hosts and host != NO_HOST and not (is_wildcard(host) or is_beginning(host)):
         return HostMatch(host, Choice.PRECISE, hosts[host])
     if (by_wildcard := _by_wildcard(hosts, host)) is not None:
@@ -243,7 +247,13 @@ def _host_match(traffic: Traffic, host: str) -> HostMatch:
 def _by_wildcard(hosts: Mapping[str, VirtualHost], host: str) -> VirtualHost | None:
     alias = next((each for each in map(hosts.get, wildcards_of(host)) if each and each.is_alias), None)
     wildcard = wildcard_of(host)
-    return alias or (hosts.get(wildcard) if wildcard else None)
+    return alias or (hosts.get(wildcard) if wildcard else None) or _beyond(hosts, host)
+
+
+def _beyond(hosts: Mapping[str, VirtualHost], host: str) -> VirtualHost | None:
+    """The answers of the longest wildcard that stands for several labels of a host."""
+    found = (hosts.get(wildcard) for wildcard in wildcards_of(host))
+    return next((each.beyond for each in found if each and each.beyond), None)
 
 
 def _path_match(virtual_host: VirtualHost, path: str, request: Request) -> PathMatch:

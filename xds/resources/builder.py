@@ -182,7 +182,8 @@ class Builder:
         if change.listeners:
             for routes in self._routes.values():
                 routes.options_changed(self._options)
-        covered = domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
+        every = self._traffic.hosts_of(tls=False).keys() | self._traffic.hosts_of(tls=True).keys() if first else set()
+        covered = domains.update(every or change.hosts, tls=change.tls or first)
         everything = first or change.default or change.listeners or NO_HOST in change.hosts
         hosts = None if everything else domains.affected(change.hosts)
         plain = None if hosts is None or (change.tls and domains.has_beginnings) else hosts | covered

@@ -67,6 +67,8 @@ class Domains:
         self._hosts_below: dict[str, set[str]] = {}
         self._aliases = _PatternAliases(traffic)
         self._tls = _TlsHosts(traffic.tls)
+        self._beyond: set[str] = set()
+        self._beyond_changed: frozenset[str] = frozenset()
         self.redecided: frozenset[str] = frozenset()
 
     def update(self, hosts: Iterable[str], *, tls: bool) -> Set[str]:
@@ -76,6 +78,7 @@ class Domains:
             The domains of the plain listener that TLS entries cover now and did not before, or the reverse.
         """
         self._aliases.update(hosts)
+        self._follow_beyond(hosts)
         self.redecided = frozenset()
         for host in hosts:
             self._index(host)
@@ -98,21 +101,23 @@ class Domains:
 
     def http_domains(self) -> Iterator[Domain]:
         """The domains of the plain listener: hosts that rules name, TLS hosts with a redirect, and ANY_HOST."""
-        yield self._any_host()
-        yield from self._existing(self.http_domain, self._traffic.hosts.keys() | self._tls.named)
+        hosts = self._traffic.hosts_of(tls=False)
+        yield self._any_host(hosts)
+        yield from self._existing(self.http_domain, hosts.keys() | self._tls.named)
 
     def http_domain(self, host: str) -> Domain | None:
         """The domain of a host on the plain listener; None if the host has none.
 
         A TLS entry redirects with or without a usable certificate, so plain HTTP never depends on a Secret.
         """
-        answers = self._answers(host)
+        hosts = self._traffic.hosts_of(tls=False)
+        answers = self._answers(hosts, host)
         depends_on_tls = self._redirect_https or answers.depends_on_tls
         needs_domain = depends_on_tls or (is_wildcard(host) and self._aliases.beginnings)
-        if host not in self._traffic.hosts and not (needs_domain and host in self._tls.named):
+        if host not in hosts and not (needs_domain and host in self._tls.named):
             return None
         has_tls = depends_on_tls and _is_covered(host, self._tls.named)
-        return dataclasses.replace(self._domain(host, answers), has_tls=has_tls)
+        return dataclasses.replace(self._domain(hosts, host, answers), has_tls=has_tls)
 
     def https_domains(self, termination: Termination) -> Iterator[Domain]:
         """The domains of connections of one termination: hosts that its certificate covers, and 421 for other hosts.
@@ -121,8 +126,9 @@ class Domains:
         """
         domain = functools.partial(self.https_domain, termination)
         if termination.is_default:
-            yield self._any_host()
-            yield from self._existing(domain, self._traffic.hosts.keys() | self._tls.named)
+            hosts = self._traffic.hosts_of(tls=True)
+            yield self._any_host(hosts)
+            yield from self._existing(domain, hosts.keys() | self._tls.named)
             return
         yield Domain(ANY_HOST, FixedAnswer.MISDIRECTED, FixedAnswer.MISDIRECTED, None)
         below = (self._hosts_below.get(host, ()) for host in termination.hosts)
@@ -142,19 +148,21 @@ class Domains:
         ):
             return found
         # Checked on connections of their own, but for aliases (`example.*`), which no SNI is matched by.
-        return found if is_beginning(host) else self._domain(host, FixedAnswer.MISDIRECTED, found.outside)
+        hosts = self._traffic.hosts_of(tls=True)
+        return found if is_beginning(host) else self._domain(hosts, host, FixedAnswer.MISDIRECTED, found.outside)
 
     def _https_domain(self, termination: Termination, host: str) -> Domain | None:
-        exists = host in self._traffic.hosts
+        hosts = self._traffic.hosts_of(tls=True)
+        exists = host in hosts
         own = self._tls.of(termination)
         if host in own or (exists and wildcard_of(host) in own):
             outside = None if termination.is_default else FixedAnswer.MISDIRECTED
-            return self._domain(host, self._answers(host), outside)
+            return self._domain(hosts, host, self._answers(hosts, host), outside)
         if not termination.is_default:
             return None
         if exists and not self._tls.is_foreign(host, own) and not self._tls.is_foreign(wildcard_of(host), own):
-            return self._domain(host, self._answers(host))
-        return self._domain(host, FixedAnswer.MISDIRECTED) if self._tls.is_foreign(host, own) else None
+            return self._domain(hosts, host, self._answers(hosts, host))
+        return self._domain(hosts, host, FixedAnswer.MISDIRECTED) if self._tls.is_foreign(host, own) else None
 
     def _decrypted(self, answers: Answers) -> Answers:
         """The answers to requests by TLS: none on behalf of a host whose TLS is never decrypted."""
@@ -178,14 +186,14 @@ class Domains:
         A wildcard among `hosts` also answers TLS hosts below it that have no rules of their own.
         """
         found = set(hosts)
-        if changed := self._aliases.changed:
+        if changed := self._aliases.changed | self._beyond_changed:
             wildcards = filter(is_wildcard, self._traffic.hosts)
             found |= {host for host in (*wildcards, *self._tls.named) if _answers_for(changed, host)}
         return found.union(*(self._tls.below(host) for host in found if is_wildcard(host)))
 
     def _index(self, host: str) -> None:
         wildcard = wildcard_of(host)
-        if host in self._traffic.hosts and host != NO_HOST:
+        if host != NO_HOST and any(host in self._traffic.hosts_of(tls=tls) for tls in (False, True)):
             self._hosts_below.setdefault(wildcard, set()).add(host)
             return
         below = self._hosts_below.get(wildcard, set())
@@ -200,35 +208,61 @@ class Domains:
             if found is not None:
                 yield found
 
-    def _any_host(self) -> Domain:
-        return self._domain(ANY_HOST, self._unnamed())
+    def _any_host(self, hosts: Mapping[str, VirtualHost]) -> Domain:
+        return self._domain(hosts, ANY_HOST, _unnamed(hosts))
 
-    def _domain(self, name: str, inside: Answers, outside: Answers | None = None) -> Domain:
+    def _domain(
+        self, hosts: Mapping[str, VirtualHost], name: str, inside: Answers, outside: Answers | None = None
+    ) -> Domain:
         if not is_wildcard(name):
             return Domain(name, inside, inside, self._traffic.default)
-        outside = outside or self._aliases.wildcard(name) or self._unnamed()
+        outside = outside or self._alias(hosts, name) or self._answers_beyond(hosts, name) or _unnamed(hosts)
         return Domain(name, inside, outside, self._traffic.default)
 
-    def _answers(self, host: str) -> VirtualHost:
+    def _answers(self, hosts: Mapping[str, VirtualHost], host: str) -> VirtualHost:
         """The answers to a name, or to names with one label in place of a wildcard.
 
         Aliases with a wildcard precede wildcards of rules, as in nginx, where the latter are regular expressions:
         https://nginx.org/en/docs/http/server_names.html
         Aliases with a wildcard at the end come behind, as in Envoy.
         """
-        hosts = self._traffic.hosts
         if host in hosts and not is_wildcard(host):
             return hosts[host]
         return (
-            self._aliases.wildcard(host)
+            self._alias(hosts, host)
             or hosts.get(wildcard_of(host))
+            or self._answers_beyond(hosts, host)
             or self._aliases.beginning(host, self._tls.named)
-            or self._unnamed()
+            or _unnamed(hosts)
         )
 
-    def _unnamed(self) -> VirtualHost:
-        """The answers to hosts that no rule names."""
-        return self._traffic.hosts.get(NO_HOST) or VirtualHost(NO_HOST, ())
+    def _alias(self, hosts: Mapping[str, VirtualHost], host: str) -> VirtualHost | None:
+        """The alias with the longest wildcard that covers a name or a wildcard, with the routes of Gateways."""
+        found = self._aliases.wildcard(host)
+        return hosts.get(found.host, found) if found else None
+
+    def _answers_beyond(self, hosts: Mapping[str, VirtualHost], host: str) -> VirtualHost | None:
+        """The answers of the longest wildcard that stands for several labels of a host."""
+        if not self._beyond:
+            return None
+        found = (hosts.get(each) for each in wildcards_of(host))
+        return next((each.beyond for each in found if each and each.beyond), None)
+
+    def _follow_beyond(self, hosts: Iterable[str]) -> None:
+        """Note the wildcards among hosts that stand for several labels, or did."""
+        present = {
+            host
+            for host in hosts
+            for found in (self._traffic.hosts_of(tls=False).get(host), self._traffic.hosts_of(tls=True).get(host))
+            if found and found.beyond
+        }
+        self._beyond_changed = frozenset(present | self._beyond.intersection(hosts))
+        self._beyond = (self._beyond - self._beyond_changed) | present
+
+
+def _unnamed(hosts: Mapping[str, VirtualHost]) -> VirtualHost:
+    """The answers to hosts that no rule names."""
+    return hosts.get(NO_HOST) or VirtualHost(NO_HOST, ())
 
 
 class _PatternAliases:

@@ -20,7 +20,12 @@ class Traffic(Protocol):
     """The part of the model that a request is matched against."""
 
     @property
-    def hosts(self) -> Mapping[str, VirtualHost]: ...
+    def hosts(self) -> Mapping[str, VirtualHost]:
+        """The virtual hosts of Ingresses."""
+
+    def hosts_of(self, *, tls: bool) -> Mapping[str, VirtualHost]:
+        """The virtual hosts of plain requests, or of those by TLS, with the routes of Gateways at the same address."""
+
     @property
     def default(self) -> Route | None:
         """Answers where neither a route nor the default of a host does."""

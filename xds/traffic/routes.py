@@ -167,6 +167,8 @@ class VirtualHost:
             route matches.
         client_certificates: Clients are asked for; None: they are not, and may send the headers of a check as they
             like.
+        fallbacks: Number of the last routes that are here because a less specific hostname of theirs covers the host.
+        beyond: Answers to hosts with several labels in place of a wildcard; None: the wildcard doesn't stand for them.
     """
 
     host: str
@@ -176,6 +178,8 @@ class VirtualHost:
     alias_of: str | None = None
     owner: str = ""
     client_certificates: ClientCertificates | None = None
+    fallbacks: int = 0
+    beyond: "VirtualHost | None" = None
 
     @property
     def checked(self) -> CheckedHost | None:

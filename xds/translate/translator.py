@@ -30,6 +30,7 @@ from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.gateway.api import GatewayApi
+from xds.translate.gateway.doors import SharedHosts
 from xds.translate.hosts import authorized, translate_host
 from xds.translate.layer4.ports import Layer4Ports
 from xds.translate.nginx.canary import Canary
@@ -125,6 +126,7 @@ class Translator:
             allow_external_name=options.allow_external_name,
             max_regex_size=options.max_regex_size,
         )
+        self._shared_hosts = SharedHosts(state, options.gateway, problems.report)
         self._updates = 0
         self._is_updating = False
         self._touched = TouchedTraffic()
@@ -136,6 +138,9 @@ class Translator:
     @property
     def hosts(self) -> Mapping[str, VirtualHost]:
         return self._hosts
+
+    def hosts_of(self, *, tls: bool) -> Mapping[str, VirtualHost]:
+        return self._shared_hosts.hosts(self._hosts, tls=tls)
 
     @property
     def default(self) -> Route | None:
@@ -344,6 +349,7 @@ class Translator:
         ports = yield from self._layer4.update(stale)
         gateway = yield from self._gateway.update(stale, now)
         self._credentials.use("gateways", self._gateway.credentials)
+        hosts |= self._shared_hosts.update(self._hosts, hosts, self._gateway.tables, gateway.tables)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._problems.report(("endpoints", backend), ())

@@ -104,7 +104,7 @@ class GatewayApi:
         self._policies = PolicyUse(self._context)
         self._tables = RouteTables()
         self._forwards = Forwards()
-        self._listeners = BoundListeners(self._tables, self._forwards)
+        self._listeners = BoundListeners(self._tables, self._forwards, options.is_shared)
         self._certificates: dict[Key, Certificate] = {}
         self._credentials: dict[CredentialKey, Credential] = {}
         self._statuses: dict[ObjectRef, WantedStatus] = {}

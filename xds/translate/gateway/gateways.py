@@ -122,7 +122,7 @@ class Gateways:
         before, self._leases = self._leases, assign(ours, options)
         self._by_address = {}
         for key, lease in self._leases.items():
-            for address in lease.addresses:
+            for address in map(options.bound_address, lease.addresses):
                 self._by_address.setdefault(address, set()).add(key)
         return {key for key, lease in self._leases.items() if before.get(key) != lease or key not in self.current}
 
@@ -133,16 +133,16 @@ class Gateways:
 
     def _groups(self, stale: set[Key]) -> Iterator[list[Key]]:
         """Stale Gateways, each with all others that share an address with it, the senior first."""
-        by_address = self._by_address
+        by_address, bound = self._by_address, self._context.options.bound_address
         gone = (each for key in stale if (each := self.current.get(key)))
-        touched = {address for each in gone for address in each.lease.addresses}
+        touched = {bound(address) for each in gone for address in each.lease.addresses}
         left = {key for address in touched for key in by_address.get(address, ())} | (stale & self._leases.keys())
         while left:
             group = {left.pop()}
             pending = set(group)
             while pending:
                 lease = self._leases[pending.pop()]
-                beside = {key for address in lease.addresses for key in by_address[address]} - group
+                beside = {key for address in map(bound, lease.addresses) for key in by_address[address]} - group
                 group |= beside
                 pending |= beside
             left -= group

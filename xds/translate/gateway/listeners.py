@@ -1,6 +1,6 @@
 """Bound listeners: the chains of a socket, out of all listeners that hold it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from xds.traffic.bound import BoundListener, Chain, ListenerKey, TableKey
 from xds.traffic.layer4 import Layer4Route
@@ -17,12 +17,14 @@ class BoundListeners:
     Args:
         tables: Told of the listeners that share each table.
         forwards: The routes of connections that are passed on.
+        is_shared: Tells the sockets of Ingress, whose listeners serve the route tables too.
     """
 
-    def __init__(self, tables: RouteTables, forwards: Forwards) -> None:
+    def __init__(self, tables: RouteTables, forwards: Forwards, is_shared: Callable[[ListenerKey], bool]) -> None:
         self.current: dict[ListenerKey, BoundListener] = {}
         self._tables = tables
         self._forwards = forwards
+        self._is_shared = is_shared
         self._tables_of: dict[ListenerKey, frozenset[TableKey]] = {}
 
     def update(
@@ -32,7 +34,7 @@ class BoundListeners:
         changed: set[ListenerKey] = set()
         for socket in sockets:
             self._set_tables(socket, slots[socket])
-            after = bound_listener(socket, slots[socket], self._forwards)
+            after = None if self._is_shared(socket) else bound_listener(socket, slots[socket], self._forwards)
             if self.current.get(socket) == after:
                 continue
             changed.add(socket)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from xds.traffic.bound import ListenerKey
+
 CONTROLLER: Final = "xds-ingress.dev/gateway-controller"
 """The `spec.controllerName` of GatewayClasses of ours."""
 
@@ -40,6 +42,24 @@ class GatewayOptions:
     https_ports: tuple[int, int] = (8443, 443)
     shared_addresses: frozenset[str] = frozenset()
     records: bool = False
+
+    @property
+    def http_socket(self) -> ListenerKey:
+        """Stands for the plain listener of Ingress, at the port that clients see."""
+        return ListenerKey(self.listener_address, self.http_ports[1])
+
+    @property
+    def https_socket(self) -> ListenerKey:
+        """Stands for the TLS listener of Ingress, at the port that clients see."""
+        return ListenerKey(self.listener_address, self.https_ports[1])
+
+    def bound_address(self, address: str) -> str:
+        """The address that proxies bind: one for all addresses under which clients reach the listeners of Ingress."""
+        return self.listener_address if address in self.shared_addresses else address
+
+    def is_shared(self, socket: ListenerKey) -> bool:
+        """Whether Ingress has the socket too, so that both share its hosts."""
+        return bool(self.shared_addresses) and socket in (self.http_socket, self.https_socket)
 
 
 NO_GATEWAYS: Final = GatewayOptions()

@@ -1,6 +1,6 @@
 """Gateways as values: addresses, listeners and ListenerSets, judged together where Gateways share an address."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -10,7 +10,6 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.bound import ListenerKey
-from xds.traffic.layer4 import Transport
 from xds.traffic.tls import Certificate
 from xds.translate.gateway.addresses import Lease, recorded
 from xds.translate.gateway.attachment import allows_namespace
@@ -19,6 +18,7 @@ from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.gateway_use import GatewayUse, parent_use
 from xds.translate.gateway.hostnames import ANY, is_hostname
 from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
+from xds.translate.gateway.shared_ports import refused_check, refused_port
 from xds.translate.gateway.slots import KINDS_BY_PROTOCOL, Family, Owner, Slot, SlotKey, by_owner, supported_kinds
 from xds.translate.gateway.translated import Refusal
 from xds.translate.layer4.entries import MAX_PORT
@@ -173,11 +173,12 @@ def _slots(
 ) -> Iterator[Slot]:
     """The listeners of an object with the sockets that they ask for."""
     # Without an address, listeners of the Gateway can still conflict with each other.
-    addresses = claimant.lease.addresses or (f"of {claimant.gateway.key}",)
+    bound = dict.fromkeys(map(context.options.bound_address, claimant.lease.addresses))
+    addresses = tuple(bound) or (f"of {claimant.gateway.key}",)
     names: set[str] = set()
     for index, listener in enumerate(owner.spec.listeners or ()):
         slot = Slot(SlotKey(owner.ref, listener.name), claimant.gateway.key, index, listener)
-        slot = replace(slot, refused=_refused_listener(slot, names) or _taken_port(context, slot, addresses))
+        slot = replace(slot, refused=_refused_listener(slot, names) or refused_port(context.options, slot, addresses))
         if slot.refused:
             yield slot
             continue
@@ -186,9 +187,8 @@ def _slots(
         slot = replace(slot, kinds=kinds, unresolved=unresolved)
         if slot.family is Family.TLS:
             found = tls[slot.key] = listener_tls(context, claimant.gateway, owner, listener, now)
-            slot = replace(
-                slot, tls=found.tls, refused=slot.refused or found.refused, unresolved=found.unresolved or unresolved
-            )
+            refused = found.refused or refused_check(context.options, slot, found.tls, addresses)
+            slot = replace(slot, tls=found.tls, refused=refused, unresolved=found.unresolved or unresolved)
         yield replace(slot, sockets=tuple(ListenerKey(each, listener.port, slot.transport) for each in addresses))
 
 
@@ -208,16 +208,3 @@ def _refused_listener(slot: Slot, names: set[str]) -> Refusal | None:
         message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}; correct it"
         return Refusal("UnsupportedValue", message, slot.field.child("hostname"))
     return None
-
-
-def _taken_port(context: GatewayContext, slot: Slot, addresses: Iterable[str]) -> Refusal | None:
-    """Why a port can't be had: the listeners of Ingress have it."""
-    options = context.options
-    taken = {options.http_ports[0], options.https_ports[0]}
-    if slot.transport is Transport.UDP or slot.listener.port not in taken or options.listener_address not in addresses:
-        return None
-    message = (
-        f"port {slot.listener.port} of {options.listener_address} belongs to Ingress, so listener {slot.listener.name} "
-        "isn't served; choose another port or address"
-    )
-    return Refusal("PortUnavailable", message, slot.field.child("port"))

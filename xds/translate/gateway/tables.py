@@ -162,7 +162,9 @@ def _virtual_host(table: _Table, domain: str) -> VirtualHost | None:
                 found.setdefault(route, (each, claim))
     if domain != owner and all(each[0] != domain for each in found.values()):
         return None  # claims of another listener's routes alone
-    return VirtualHost(domain, tuple(_ordered(found.values())), https_redirect=NO_HTTPS_REDIRECT)
+    fallbacks = sum(len(claim.routes) for each, claim in found.values() if each != domain)
+    routes = tuple(_ordered(found.values()))
+    return VirtualHost(domain, routes, https_redirect=NO_HTTPS_REDIRECT, fallbacks=fallbacks)
 
 
 def _ordered(found: Iterable[tuple[str, Claim]]) -> Iterable[Route]:
