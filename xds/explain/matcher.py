@@ -74,7 +74,8 @@ def excerpt(traffic: Traffic, request: Request) -> TrafficExcerpt:
 
 def is_named(traffic: Traffic, request: Request) -> bool:
     """Whether rules name the host of a request, by name or by wildcard."""
-    return _host_match(traffic, host_of(request.authority)).choice in (Choice.PRECISE, Choice.WILDCARD)
+    found = _host_match(traffic, host_of(request.authority), tls=request.https)
+    return found.choice in (Choice.PRECISE, Choice.WILDCARD)
 
 
 def answer(traffic: Traffic, request: Request, edge: EdgeOptions = DEFAULT_EDGE) -> Answer:
