@@ -85,7 +85,7 @@ async def test_headers_change_for_rule_and_share_in_the_order_of_the_specificati
         return {"name": name, "value": value}
 
     rule_filters = [
-        changes(set=[header("Set", "rule")], add=[header("Added", "rule 50%")], remove=["Gone"]),
+        changes(set=[header("Set", "rule")], add=[header("Added", "50% of rule")], remove=["Gone"]),
         {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [header("Server", "rule")]}},
     ]
     of_share = [changes(set=[header("set", "share")], add=[header("added", "share")])]
@@ -100,7 +100,7 @@ async def test_headers_change_for_rule_and_share_in_the_order_of_the_specificati
     ):
         asked = [await get(port, "any.test", at=ADDRESS, gone="1", added="client") for _ in range(30)]
         only = await get(port, "any.test", "/only", at=ADDRESS, gone="1", added="client")
-    expected = {"web": ("rule", "rule 50%"), "next": ("share", "share")}
+    expected = {"web": ("rule", "50% of rule"), "next": ("share", "share")}
     assert {each.backend for each in asked} == {"web", "next"}
     for each in (*asked, only):
         headers = each.json["headers"]

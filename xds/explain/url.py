@@ -56,7 +56,7 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]], client: 
         has_content_type=given.get("content-type") != "",
         client=address_of(client),
         address=address_of(address) or _literal(host),
-        port=int(port or 0),
+        port=0 if port in ("", _DEFAULT_PORTS[scheme]) else int(port),
     )
 
 
