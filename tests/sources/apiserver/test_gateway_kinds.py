@@ -210,6 +210,16 @@ async def test_a_forbidden_kind_does_not_hold_back_changes_of_others(api: Watche
     assert [type(each.object) for each in batch.changes if isinstance(each, Applied)] == [Service]
 
 
+async def test_without_any_right_the_classes_alone_are_a_problem(api: WatchedApi, follower: Follower) -> None:
+    for kind in GATEWAY_KINDS:
+        api.faults[kind] += [refuse(403)] * 1000
+    await follower.until_synced()
+    await until(lambda: all(len(requests(api, kind)) > 1 for kind in GATEWAY_KINDS))
+    await follower.until(lambda: len(follower.problems) == 1)
+    (problem,) = follower.problems
+    assert problem.object.name == "gatewayclasses.gateway.networking.k8s.io"
+
+
 # Objects named by others
 
 

@@ -6,7 +6,7 @@ protects or answers.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -106,17 +106,20 @@ class _Ingress:
         return any(each.saying is Saying.STAYS for each in self.notes)
 
 
-def convert(traffic: Traffic, subjects: Iterable[Subject], gateway: Key, class_name: str) -> Conversion:
+def convert(
+    traffic: Traffic, subjects: Collection[Subject], is_wanted: Callable[[Ingress], bool], gateway: Key, class_name: str
+) -> Conversion:
     """Convert Ingresses.
 
     Args:
         traffic: Of all Ingresses.
-        subjects: The Ingresses to convert, with their canaries.
+        subjects: All Ingresses.
+        is_wanted: Whether to convert an Ingress.
         gateway: The Gateway to be made.
         class_name: Of the GatewayClass to be made.
     """
-    listeners = Listeners.of(gateway, traffic.tls)
-    ingresses = {each.key: _noted(each) for each in subjects}
+    listeners = Listeners.of(gateway, traffic.tls, _certificates(traffic.tls, subjects))
+    ingresses = {each.key: _noted(each) for each in subjects if is_wanted(each.ingress)}
     _assign(traffic, ingresses)
     routes: list[dict[str, Any]] = []
     for key, ingress in sorted(ingresses.items()):
@@ -126,6 +129,25 @@ def convert(traffic: Traffic, subjects: Iterable[Subject], gateway: Key, class_n
     notes = {key: tuple(each.notes) for key, each in sorted(ingresses.items()) if each.notes}
     stays = frozenset(key for key, each in ingresses.items() if each.stays)
     return Conversion((*listeners.objects(class_name), *routes) if routes else (), notes, stays)
+
+
+def _certificates(tls: TlsTable, subjects: Iterable[Subject]) -> dict[str, tuple[Key, ...]]:
+    """The Secrets of each TLS host: the one that its entry names, or several for certificates side by side.
+
+    In the TLS table, one Secret stands for all with the same certificate, as Secrets that the input hasn't have.
+    """
+    named: dict[str, Key] = {}
+    for each in subjects:
+        for entry in each.ingress.spec.tls or ():
+            hosts = [host.lower() for host in entry.hosts or each.hosts]
+            own = (host for host in hosts if entry.secret_name and tls.owners.get(host) == each.key)
+            named |= {host: Key(each.key.namespace, entry.secret_name or "") for host in own}
+    found: dict[str, tuple[Key, ...]] = {}
+    for termination in tls.terminations:
+        for host in termination.hosts:
+            is_alone = len(termination.secrets) == 1 and host in named
+            found[host] = (named[host],) if is_alone else termination.secrets
+    return found
 
 
 def _noted(subject: Subject) -> _Ingress:

@@ -48,12 +48,9 @@ class Listeners:
     used: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, gateway: Key, tls: TlsTable) -> "Listeners":
-        certificates: dict[str, tuple[Key, ...]] = {}
-        default: tuple[Key, ...] = ()
-        for termination in tls.terminations:
-            default = termination.secrets if termination.is_default else default
-            certificates |= {host: termination.secrets for host in termination.hosts if host not in tls.without_entry}
+    def of(cls, gateway: Key, tls: TlsTable, certificates: Mapping[str, tuple[Key, ...]]) -> "Listeners":
+        default = next((each.secrets for each in tls.terminations if each.is_default), ())
+        certificates = {host: each for host, each in certificates.items() if host not in tls.without_entry}
         placed: dict[str, Key] = {}
         counts: dict[str, int] = {}
         for host in sorted(certificates):
