@@ -37,6 +37,7 @@ from xds.translate.gateway.policy_status import PolicyOutcome
 from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.routes import KINDS, RouteOutcome, outcome, parents_of
+from xds.translate.gateway.services import GatewayService
 from xds.translate.gateway.shared_listeners import SharedListener, shared_listeners
 from xds.translate.gateway.slots import SlotKey
 from xds.translate.gateway.status import WantedStatus
@@ -113,6 +114,7 @@ class GatewayApi:
         self._statuses: dict[ObjectRef, WantedStatus] = {}
         self._stale_owners: set[ObjectRef] = set()
         self._changed_statuses: set[ObjectRef] = set()
+        self._gateways_changed = False
 
     @property
     def listeners(self) -> Mapping[ListenerKey, BoundListener]:
@@ -162,6 +164,16 @@ class GatewayApi:
         """The status that each object of ours should have."""
         return self._statuses
 
+    @property
+    def services(self) -> Mapping[Key, GatewayService]:
+        """The Service that each Gateway should have, with `--gateway-services`."""
+        return {key: each.service for key, each in self.gateways.items() if not each.refused}
+
+    def take_changed_gateways(self) -> bool:
+        """Whether a Gateway or its Service changed since the last call."""
+        taken, self._gateways_changed = self._gateways_changed, False
+        return taken
+
     def take_changed_statuses(self) -> Set[ObjectRef]:
         """The objects, since the last call, whose status changed, or that are no longer ours."""
         taken, self._changed_statuses = self._changed_statuses, set()
@@ -184,6 +196,7 @@ class GatewayApi:
         self._policies.follow(touched)
         self._update_classes(each.key for each in touched if each.kind == GatewayClass.kind)
         before = yield from self._gateways.update(touched, now)
+        self._gateways_changed |= bool(before)
         stale_routes = self._stale_routes(touched)
         attached_anew = self._attached_anew(before) - stale_routes
         sockets = self._sockets(before.values()) | self._sockets(map(self._gateways.current.get, before))
