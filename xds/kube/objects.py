@@ -183,6 +183,21 @@ class ServiceSpec(Part, frozen=True):
     session_affinity: str | None = None
 
 
+class LoadBalancerIngress(Part, frozen=True):
+    ip: str = ""
+    hostname: str = ""
+
+
+class LoadBalancerStatus(Part, frozen=True):
+    ingress: tuple[LoadBalancerIngress, ...] | None = None
+
+
+class ServiceStatus(Part, frozen=True):
+    """The part of `status` that is read: the addresses of a load balancer."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
 class Service(KubeObject, frozen=True):
     kind: ClassVar[str] = "Service"
     api_version: ClassVar[str] = "v1"
@@ -190,6 +205,7 @@ class Service(KubeObject, frozen=True):
     name_is_label: ClassVar[bool] = True
 
     spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
 
 
 class EndpointPort(Part, frozen=True):

@@ -13,6 +13,7 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key
 from xds.problems.text import shown
 from xds.translate.gateway.options import GatewayOptions
+from xds.translate.gateway.service_record import ServiceRecord
 from xds.translate.gateway.translated import Refusal
 
 
@@ -24,11 +25,13 @@ class Lease:
         addresses: In canonical form.
         refused: Why the Gateway isn't accepted; None: its addresses are no reason.
         missing: Why the Gateway lacks an address; None: it has all.
+        record: Of `--gateway-services`: the Service decides on addresses and sockets. None: `addresses` do.
     """
 
     addresses: tuple[str, ...] = ()
     refused: Refusal | None = None
     missing: Refusal | None = None
+    record: ServiceRecord | None = None
 
 
 class _Pool:

@@ -11,6 +11,7 @@ from xds.kube.gateway_objects import (
     Gateway,
     GatewayClass,
     ListenerSet,
+    ReferenceGrant,
     Route,
 )
 from xds.kube.objects import ConfigMap, KubeObject, Secret
@@ -26,17 +27,20 @@ from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.traffic.routes import VirtualHost
 from xds.traffic.tls import Certificate
 from xds.translate.certificate_dates import DatePeriod
+from xds.translate.gateway.attachment import Attachment
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.forwards import Forwards
 from xds.translate.gateway.gateways import Gateways
 from xds.translate.gateway.grants import Grants
+from xds.translate.gateway.kind_conflicts import KindConflicts
 from xds.translate.gateway.listeners import BoundListeners
 from xds.translate.gateway.options import GatewayOptions
 from xds.translate.gateway.plans import GatewayPlan
 from xds.translate.gateway.policy_status import PolicyOutcome
 from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
-from xds.translate.gateway.routes import KINDS, RouteOutcome, outcome, parents_of
+from xds.translate.gateway.routes import KINDS, RouteOutcome, attachments, outcome, parents_of, wishes
+from xds.translate.gateway.services import GatewayService
 from xds.translate.gateway.shared_listeners import SharedListener, shared_listeners
 from xds.translate.gateway.slots import SlotKey
 from xds.translate.gateway.status import WantedStatus
@@ -55,6 +59,10 @@ ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
 
 _NO_SLOTS: Final[frozenset[SlotKey]] = frozenset()
 _NO_REFERENCES: Final[frozenset[ObjectRef]] = frozenset()
+_NOT_ATTACHED: Final[tuple[tuple[Attachment, ...], frozenset[ObjectRef]]] = ((), _NO_REFERENCES)
+_NAMING_SECRETS: Final = frozenset(
+    each.kind for each in (Secret, ConfigMap, GatewayClass, Gateway, ListenerSet, ReferenceGrant, BackendTLSPolicy)
+)
 _UNREAD: Final[tuple[type[KubeObject], ...]] = (GatewayClass, Gateway, ListenerSet, *KINDS.values(), BackendTLSPolicy)
 
 
@@ -104,6 +112,7 @@ class GatewayApi:
         self._children: Referrers[ObjectRef] = Referrers()
         self._referrers: Referrers[ObjectRef] = Referrers()
         self._attached: dict[SlotKey, set[ObjectRef]] = {}
+        self._conflicts = KindConflicts()
         self._policies = PolicyUse(self._context, self._gateways_of)
         self._tables = RouteTables()
         self._forwards = Forwards()
@@ -113,6 +122,7 @@ class GatewayApi:
         self._statuses: dict[ObjectRef, WantedStatus] = {}
         self._stale_owners: set[ObjectRef] = set()
         self._changed_statuses: set[ObjectRef] = set()
+        self._gateways_changed = False
 
     @property
     def listeners(self) -> Mapping[ListenerKey, BoundListener]:
@@ -162,6 +172,16 @@ class GatewayApi:
         """The status that each object of ours should have."""
         return self._statuses
 
+    @property
+    def services(self) -> Mapping[Key, GatewayService]:
+        """The Service that each Gateway should have, with `--gateway-services`."""
+        return {key: each.service for key, each in self.gateways.items() if not each.refused}
+
+    def take_changed_gateways(self) -> bool:
+        """Whether a Gateway or its Service changed since the last call."""
+        taken, self._gateways_changed = self._gateways_changed, False
+        return taken
+
     def take_changed_statuses(self) -> Set[ObjectRef]:
         """The objects, since the last call, whose status changed, or that are no longer ours."""
         taken, self._changed_statuses = self._changed_statuses, set()
@@ -184,17 +204,18 @@ class GatewayApi:
         self._policies.follow(touched)
         self._update_classes(each.key for each in touched if each.kind == GatewayClass.kind)
         before = yield from self._gateways.update(touched, now)
+        self._gateways_changed |= bool(before)
         stale_routes = self._stale_routes(touched)
-        attached_anew = self._attached_anew(before) - stale_routes
+        attached = yield from self._attach(stale_routes | self._attached_anew(before))
         sockets = self._sockets(before.values()) | self._sockets(map(self._gateways.current.get, before))
-        for ref in sorted(stale_routes | attached_anew):
-            sockets |= self._update_route(ref, keeps_translation=ref in attached_anew)
+        for ref in sorted(attached):
+            sockets |= self._update_route(ref, *attached[ref], keeps_translation=ref not in stale_routes)
             yield
         listeners = self._listeners.update(sockets, self._gateways.slots_at(sockets))
         tables = yield from self._tables.update()
         certificates = bool(before) and self._update_certificates()
         yield from self._write_statuses(before, touched)
-        if any(each.kind not in KINDS for each in touched):
+        if any(each.kind in _NAMING_SECRETS for each in touched):
             self._forget_unused()
         return GatewayChange(listeners, tables, certificates)
 
@@ -239,13 +260,37 @@ class GatewayApi:
     def _route(self, ref: ObjectRef) -> Route | None:
         return self._state.all_of(KINDS[ref.kind]).get(ref.key)
 
-    def _update_route(self, ref: ObjectRef, *, keeps_translation: bool) -> set[ListenerKey]:
-        """Attach and translate a route again, and return the sockets whose listeners may differ."""
+    def _attach(
+        self, stale: Iterable[ObjectRef]
+    ) -> Steps[Mapping[ObjectRef, tuple[tuple[Attachment, ...], frozenset[ObjectRef]]]]:
+        """Attach routes again, and routes of another kind that have names in common with them."""
+        found: dict[ObjectRef, tuple[tuple[Attachment, ...], frozenset[ObjectRef]]] = {}
+        for ref in stale:
+            route = self._route(ref)
+            found[ref] = attachments(self._context, self._gateways, route) if route else _NOT_ATTACHED
+            self._conflicts.put(ref, wishes(route, found[ref][0]) if route else {})
+            yield
+        for ref in self._conflicts.resolve() - found.keys():
+            if route := self._route(ref):
+                found[ref] = attachments(self._context, self._gateways, route)
+        return found
+
+    def _update_route(
+        self,
+        ref: ObjectRef,
+        attached: tuple[Attachment, ...],
+        looked_at: frozenset[ObjectRef],
+        *,
+        keeps_translation: bool,
+    ) -> set[ListenerKey]:
+        """Translate a route again, and return the sockets whose listeners may differ."""
         route, before = self._route(ref), self._routes.pop(ref, None)
         known = before.translated if before and keeps_translation else {}
-        after = outcome(self._context, self._gateways, route, known) if route else None
-        if after:
-            self._routes[ref] = after
+        after: RouteOutcome | None = None
+        if route and attached:
+            if lost := self._conflicts.lost(ref):
+                attached = tuple(each.without(lost) for each in attached)
+            after = self._routes[ref] = outcome(self._context, route, attached, looked_at, known)
         references = after.references if after else _NO_REFERENCES
         self._referrers.set(ref, references)
         self._policies.route_changed(before.references if before else _NO_REFERENCES, references)

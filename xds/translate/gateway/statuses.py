@@ -7,6 +7,7 @@ from xds.kube.gateway_objects import GatewayAddress, GatewayClass
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
+from xds.translate.gateway.addresses import Lease
 from xds.translate.gateway.features import SUPPORTED_FEATURES
 from xds.translate.gateway.listener_tls import insecure_frontend
 from xds.translate.gateway.plans import GatewayPlan
@@ -68,9 +69,13 @@ def gateway_status(plan: GatewayPlan, attached: Mapping[SlotKey, int]) -> Gatewa
         plan.gateway.metadata.generation,
         tuple(_gateway_conditions(plan, slots)),
         tuple(_listener_status(each, plan, attached) for each in slots),
-        () if plan.refused else tuple(map(GatewayAddress, plan.lease.addresses)),
+        () if plan.refused else _addresses(plan.lease),
         sum(set_refusal(plan, each.ref) is None for each in plan.claimant.sets),
     )
+
+
+def _addresses(lease: Lease) -> tuple[GatewayAddress, ...]:
+    return lease.record.addresses if lease.record else tuple(map(GatewayAddress, lease.addresses))
 
 
 def _gateway_conditions(plan: GatewayPlan, slots: Sequence[Slot]) -> Iterator[Condition]:
@@ -172,6 +177,11 @@ def _programmed(slot: Slot, plan: GatewayPlan) -> Condition:
         return Condition.false(_PROGRAMMED, "Invalid", wrong.message)
     if plan.pending:
         return Condition.false(_PROGRAMMED, "Pending", plan.pending.message)
+    if not slot.sockets:
+        message = (
+            f"the Service of the Gateway has no port {slot.listener.port} yet; if that lasts, see the leader's log"
+        )
+        return Condition.false(_PROGRAMMED, "Pending", message)
     return Condition.true(_PROGRAMMED)
 
 
