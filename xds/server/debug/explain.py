@@ -53,7 +53,7 @@ class Explaining:
             return await self._explain_connection(about, in_thread)
         state_reader = self._state_reader
         headers = [(each.name, each.value) for each in asked.headers]
-        request = question(asked.url, asked.method or "GET", headers, asked.source)
+        request = question(asked.url, asked.method or "GET", headers, asked.source, asked.address)
         for _ in range(MAX_STATE_READS):
             excerpt = state_reader.excerpt(request)
             given = await in_thread(lambda excerpt=excerpt: state_reader.answer(excerpt, request))  # type: ignore[misc]
