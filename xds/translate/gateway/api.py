@@ -11,6 +11,7 @@ from xds.kube.gateway_objects import (
     Gateway,
     GatewayClass,
     ListenerSet,
+    ReferenceGrant,
     Route,
 )
 from xds.kube.objects import ConfigMap, KubeObject, Secret
@@ -26,17 +27,19 @@ from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.traffic.routes import VirtualHost
 from xds.traffic.tls import Certificate
 from xds.translate.certificate_dates import DatePeriod
+from xds.translate.gateway.attachment import Attachment
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.forwards import Forwards
 from xds.translate.gateway.gateways import Gateways
 from xds.translate.gateway.grants import Grants
+from xds.translate.gateway.kind_conflicts import KindConflicts
 from xds.translate.gateway.listeners import BoundListeners
 from xds.translate.gateway.options import GatewayOptions
 from xds.translate.gateway.plans import GatewayPlan
 from xds.translate.gateway.policy_status import PolicyOutcome
 from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
-from xds.translate.gateway.routes import KINDS, RouteOutcome, outcome, parents_of
+from xds.translate.gateway.routes import KINDS, RouteOutcome, attachments, outcome, parents_of, wishes
 from xds.translate.gateway.services import GatewayService
 from xds.translate.gateway.shared_listeners import SharedListener, shared_listeners
 from xds.translate.gateway.slots import SlotKey
@@ -56,6 +59,10 @@ ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
 
 _NO_SLOTS: Final[frozenset[SlotKey]] = frozenset()
 _NO_REFERENCES: Final[frozenset[ObjectRef]] = frozenset()
+_NOT_ATTACHED: Final[tuple[tuple[Attachment, ...], frozenset[ObjectRef]]] = ((), _NO_REFERENCES)
+_NAMING_SECRETS: Final = frozenset(
+    each.kind for each in (Secret, ConfigMap, GatewayClass, Gateway, ListenerSet, ReferenceGrant, BackendTLSPolicy)
+)
 _UNREAD: Final[tuple[type[KubeObject], ...]] = (GatewayClass, Gateway, ListenerSet, *KINDS.values(), BackendTLSPolicy)
 
 
@@ -105,6 +112,7 @@ class GatewayApi:
         self._children: Referrers[ObjectRef] = Referrers()
         self._referrers: Referrers[ObjectRef] = Referrers()
         self._attached: dict[SlotKey, set[ObjectRef]] = {}
+        self._conflicts = KindConflicts()
         self._policies = PolicyUse(self._context, self._gateways_of)
         self._tables = RouteTables()
         self._forwards = Forwards()
@@ -198,16 +206,16 @@ class GatewayApi:
         before = yield from self._gateways.update(touched, now)
         self._gateways_changed |= bool(before)
         stale_routes = self._stale_routes(touched)
-        attached_anew = self._attached_anew(before) - stale_routes
+        attached = yield from self._attach(stale_routes | self._attached_anew(before))
         sockets = self._sockets(before.values()) | self._sockets(map(self._gateways.current.get, before))
-        for ref in sorted(stale_routes | attached_anew):
-            sockets |= self._update_route(ref, keeps_translation=ref in attached_anew)
+        for ref in sorted(attached):
+            sockets |= self._update_route(ref, *attached[ref], keeps_translation=ref not in stale_routes)
             yield
         listeners = self._listeners.update(sockets, self._gateways.slots_at(sockets))
         tables = yield from self._tables.update()
         certificates = bool(before) and self._update_certificates()
         yield from self._write_statuses(before, touched)
-        if any(each.kind not in KINDS for each in touched):
+        if any(each.kind in _NAMING_SECRETS for each in touched):
             self._forget_unused()
         return GatewayChange(listeners, tables, certificates)
 
@@ -252,13 +260,37 @@ class GatewayApi:
     def _route(self, ref: ObjectRef) -> Route | None:
         return self._state.all_of(KINDS[ref.kind]).get(ref.key)
 
-    def _update_route(self, ref: ObjectRef, *, keeps_translation: bool) -> set[ListenerKey]:
-        """Attach and translate a route again, and return the sockets whose listeners may differ."""
+    def _attach(
+        self, stale: Iterable[ObjectRef]
+    ) -> Steps[Mapping[ObjectRef, tuple[tuple[Attachment, ...], frozenset[ObjectRef]]]]:
+        """Attach routes again, and routes of another kind that have names in common with them."""
+        found: dict[ObjectRef, tuple[tuple[Attachment, ...], frozenset[ObjectRef]]] = {}
+        for ref in stale:
+            route = self._route(ref)
+            found[ref] = attachments(self._context, self._gateways, route) if route else _NOT_ATTACHED
+            self._conflicts.put(ref, wishes(route, found[ref][0]) if route else {})
+            yield
+        for ref in self._conflicts.resolve() - found.keys():
+            if route := self._route(ref):
+                found[ref] = attachments(self._context, self._gateways, route)
+        return found
+
+    def _update_route(
+        self,
+        ref: ObjectRef,
+        attached: tuple[Attachment, ...],
+        looked_at: frozenset[ObjectRef],
+        *,
+        keeps_translation: bool,
+    ) -> set[ListenerKey]:
+        """Translate a route again, and return the sockets whose listeners may differ."""
         route, before = self._route(ref), self._routes.pop(ref, None)
         known = before.translated if before and keeps_translation else {}
-        after = outcome(self._context, self._gateways, route, known) if route else None
-        if after:
-            self._routes[ref] = after
+        after: RouteOutcome | None = None
+        if route and attached:
+            if lost := self._conflicts.lost(ref):
+                attached = tuple(each.without(lost) for each in attached)
+            after = self._routes[ref] = outcome(self._context, route, attached, looked_at, known)
         references = after.references if after else _NO_REFERENCES
         self._referrers.set(ref, references)
         self._policies.route_changed(before.references if before else _NO_REFERENCES, references)

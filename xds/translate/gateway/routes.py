@@ -16,6 +16,7 @@ from xds.translate.gateway.forwards import ForwardClaim
 from xds.translate.gateway.gateways import Gateways
 from xds.translate.gateway.grpc_route import translate_grpc_route
 from xds.translate.gateway.http_route import translate_http_route
+from xds.translate.gateway.kind_conflicts import Wish
 from xds.translate.gateway.layer4_route import translate_layer4_route
 from xds.translate.gateway.slots import SlotKey
 from xds.translate.gateway.status import Condition, ParentStatus, RouteStatus
@@ -108,7 +109,7 @@ class RouteOutcome:
     def problems(self) -> Iterator[Problem]:
         ref = self.route.ref
         for each in self.parents:
-            if refused := each.attachment.refused:
+            if refused := each.attachment.refused or each.attachment.lost:
                 at = refused.field or each.attachment.parent.field
                 yield problem(ref, Reason.ROUTE_REFUSED, replace(refused, field=at))
         for translated in self.translated.values():
@@ -123,15 +124,44 @@ def parents_of(route: Route) -> frozenset[ObjectRef]:
     return frozenset(filter(None, (parent_of(each, route.key) for each in route.spec.parent_refs or ())))
 
 
+def attachments(
+    context: GatewayContext, gateways: Gateways, route: Route
+) -> tuple[tuple[Attachment, ...], frozenset[ObjectRef]]:
+    """One attachment for each parentRef that names a parent of ours, and the objects that were looked at."""
+    found: list[Attachment] = []
+    references: frozenset[ObjectRef] = frozenset()
+    for index, each in enumerate(route.spec.parent_refs or ()):
+        parent = parent_of(each, route.key)
+        ours = gateways.slots_of(parent) if parent else None
+        if ours is not None:
+            plan, slots = ours
+            found.append(attach(context.state, route, ParentRef(each, index, plan.gateway.key, plan.use.use), slots))
+            references |= namespaces_read(slots, route)
+    return tuple(found), references
+
+
+def wishes(route: Route, attached: Iterable[Attachment]) -> Mapping[SlotKey, Wish]:
+    """The names of listeners that the route would have, which routes of two kinds can't share."""
+    if not isinstance(route, HTTPRoute | GRPCRoute):
+        return {}
+    rank = seniority(route)
+    return {hold.slot.key: Wish(rank, hold.domains) for each in attached for hold in each.holds}
+
+
 def outcome(
-    context: GatewayContext, gateways: Gateways, route: Route, known: Mapping[Use, TranslatedRoute]
-) -> RouteOutcome | None:
-    """Attach and translate a route; None: it has no parent of ours.
+    context: GatewayContext,
+    route: Route,
+    attached: Iterable[Attachment],
+    looked_at: frozenset[ObjectRef],
+    known: Mapping[Use, TranslatedRoute],
+) -> RouteOutcome:
+    """Translate a route for its parents.
 
     Args:
         context: The surroundings.
-        gateways: Those of ours.
         route: As it is.
+        attached: One for each parentRef that names a parent of ours.
+        looked_at: The objects that decided over the attachments.
         known: Translations that still hold.
     """
     translated: dict[Use, TranslatedRoute] = {}
@@ -141,23 +171,12 @@ def outcome(
             translated[use] = known[use] if use in known else _translate(context, route, use)
         return translated[use]
 
-    parents: list[Judged] = []
-    references: set[ObjectRef] = set()
-    for index, each in enumerate(route.spec.parent_refs or ()):
-        parent = parent_of(each, route.key)
-        found = gateways.slots_of(parent) if parent else None
-        if found is not None:
-            plan, slots = found
-            named = ParentRef(each, index, plan.gateway.key, plan.use.use)
-            parents.append(_judged(route, attach(context.state, route, named, slots), of))
-            references |= namespaces_read(slots, route)
-    if not parents:
-        return None
-    references.update(*(each.references for each in translated.values()))
+    parents = tuple(_judged(route, each, of) for each in attached)
+    references = looked_at.union(*(each.references for each in translated.values()))
     claims, forwards = _places(route, parents)
     held = (hold for each in parents if each.refused is None for hold, _ in each.held)
-    attached = frozenset(hold.slot.key for hold in held)
-    return RouteOutcome(route, tuple(parents), translated, frozenset(references), attached, claims, forwards)
+    slots = frozenset(hold.slot.key for hold in held)
+    return RouteOutcome(route, parents, translated, references, slots, claims, forwards)
 
 
 def _judged(route: Route, attachment: Attachment, of: Callable[[Use], TranslatedRoute]) -> Judged:
