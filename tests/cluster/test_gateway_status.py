@@ -6,77 +6,24 @@ writes nothing. Excludes: which condition an object gets (tests/translate/gatewa
 """
 
 import asyncio
-import contextlib
 import json
 import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-import yaml
 
 from tests.support import crds
 from tests.support.cluster import Cluster
 from tests.support.rejecting_client import rejecting_client
+from tests.support.serving import Server, serving
 from xds.translate.gateway.options import CONTROLLER
 
 pytestmark = crds.needs_crds
 
 GROUP = "/apis/gateway.networking.k8s.io/v1"
 ADDRESS = "198.51.100.9"
-MERGE = "application/merge-patch+json"
 ROUTES = 200
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway_kinds(shared_cluster: Cluster) -> AsyncIterator[None]:
-    """The kinds of the Gateway API, which are gone after these tests with all objects."""
-    await shared_cluster.start()
-    definitions = [each for each in crds.files("gateway-api") if "_vap_" not in each.name]
-    files = [f"--filename={each}" for each in definitions]
-    await shared_cluster.kubectl("apply", "--server-side", *files)
-    await shared_cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
-    yield
-    await shared_cluster.kubectl("delete", "--ignore-not-found", *files)
-
-
-@dataclass
-class Server:
-    """`xds serve` as a process."""
-
-    log: Path
-
-    def logged(self, event: str) -> list[dict[str, Any]]:
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [found for line in lines if line.startswith("{") and (found := json.loads(line))["event"] == event]
-
-    async def until(self, event: str) -> dict[str, Any]:
-        async with asyncio.timeout(30):
-            while not (found := self.logged(event)):
-                await asyncio.sleep(0.05)
-        return found[0]
-
-
-@contextlib.contextmanager
-def serving(cluster: Cluster, namespace: str, folder: Path, *flags: str) -> Iterator[Server]:
-    config = yaml.safe_load(cluster.kubeconfig.read_text())
-    config["contexts"][0]["context"]["namespace"] = namespace
-    kubeconfig, log = folder / "kubeconfig", folder / "log"
-    kubeconfig.write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "xds", "serve", f"--kubeconfig={kubeconfig}", "--log-format=json"]
-    command += ["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--ui=off", "--log-level=debug", *flags]
-    with log.open("wb") as output:
-        running = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        yield Server(log)
-    finally:
-        running.terminate()
-        running.wait()
 
 
 def documents(namespace: str) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from tests.migrate.report_of import ingress, text_of
 from tests.support.gateway_world import FIRST, GatewayWorld
 from tests.support.objects import service
 from xds.cli.main import run
+from xds.cli.migration.gateway import manifests
 from xds.cli.migration.input import Input, read_text
 from xds.cli.migration.judging import Wish, converted
 from xds.explain.matcher import TrafficExcerpt, answer
@@ -306,6 +307,28 @@ def test_hosts_with_the_same_rules_share_a_route_and_many_rules_have_several() -
     ]
     found = of_kind(conversion(many), "HTTPRoute")
     assert [len(each["spec"]["rules"]) for each in found] == [16, 16, 8]
+
+
+def test_a_route_takes_no_name_that_another_ingress_has() -> None:
+    several = ingress("web", "/")
+    several["spec"]["rules"] += [{**several["spec"]["rules"][0], "host": f"h{number}.test"} for number in range(20)]
+    found = of_kind(conversion(several, ingress("web-2", host="other.test")), "HTTPRoute")
+    assert [each["metadata"]["name"] for each in found] == ["web", "web-3", "web-2"]
+
+
+def test_paths_that_would_be_tried_in_another_order_stay() -> None:
+    rewritten = ingress("web", "ImplementationSpecific /app(/|$)(.*)", rewrite_target="/$2")
+    beside = ingress("beside", "/other")
+    assert not conversion(rewritten, beside).stays
+    found = conversion(rewritten, ingress("below", "/app/x"))
+    assert found.stays == {Key(NS, "web"), Key(NS, "below")}
+    assert told(found, "below") == [("stays", "Regex /app/x")]
+
+
+def test_no_text_of_an_ingress_ends_a_comment() -> None:
+    found = conversion(ingress(proxy_read_timeout="30", **{"x\napiVersion: v1\nkind: Secret": "1"}))
+    assert found.notes
+    assert not any(line.startswith(("apiVersion: v1", "kind: Secret")) for line in manifests(found).splitlines())
 
 
 def test_the_default_backend_answers_any_host() -> None:

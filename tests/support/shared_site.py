@@ -54,6 +54,7 @@ OBJECTS: Final[tuple[KubeObject, ...]] = (
 
 HOSTS: Final = (
     "shop.example.com",
+    "x.y.z.example.com",
     "regex.example.com",
     "tls.example.com",
     "x.example.com",

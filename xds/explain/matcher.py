@@ -190,7 +190,8 @@ def handshake(tls: TlsTable, sni: str, client: str = "") -> Handshake:
         sni: In lower case, without a dot at the end.
         client: The address that proxies know the client by; empty: unknown, and no list denies the client.
     """
-    for pattern, choice in ((sni, Choice.PRECISE), (wildcard_of(sni), Choice.WILDCARD)):
+    wildcards = (wildcard_of(sni), *tls.deep_over(sni))
+    for pattern, choice in ((sni, Choice.PRECISE), *((each, Choice.WILDCARD) for each in wildcards)):
         if pattern in tls.without_certificate or pattern in tls.closed:
             return Handshake(sni, Choice.NO_CERTIFICATE, pattern)
         for passed in tls.passed:
@@ -211,17 +212,18 @@ def _coverage(traffic: Traffic, termination: Termination, host: str) -> Coverage
     if client_check.is_elsewhere(termination, host, answering, has_tls=host in tls.named):
         return Coverage(host, "", covered=False, is_checked=True)
     if answering and (answering.host if answering.alias_of is None else answering.alias_of) in tls.undecrypted:
-        return Coverage(host, _covering(host, tls.undecrypted) or "", covered=False)
-    pattern = _covering(host, termination.hosts)
+        return Coverage(host, _covering(tls, host, tls.undecrypted) or "", covered=False)
+    pattern = _covering(tls, host, termination.hosts)
     if pattern is not None:
         return Coverage(host, pattern, covered=True)
     others = (pattern for other in tls.terminations for pattern in other.hosts)
-    other = _covering(host, (*others, *tls.without_certificate, *tls.undecrypted))
+    other = _covering(tls, host, (*others, *tls.without_certificate, *tls.undecrypted))
     return Coverage(host, other or "", covered=termination.is_default and other is None)
 
 
-def _covering(host: str, patterns: Iterable[str]) -> str | None:
-    return next((pattern for pattern in patterns if covers(pattern, host)), None)
+def _covering(tls: TlsTable, host: str, patterns: Iterable[str]) -> str | None:
+    deep = tls.deep_over(host)
+    return next((pattern for pattern in patterns if covers(pattern, host) or pattern in deep), None)
 
 
 def _host_match(traffic: Traffic, host: str, *, tls: bool) -> HostMatch:

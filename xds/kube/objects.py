@@ -45,6 +45,8 @@ class KubeObject(Part, frozen=True):
         name_is_label: Whether names are DNS labels, as Service names are; names of other kinds are DNS subdomains.
         watched_alone: Whether each object has a watch of its own while an Ingress or a flag names the object. Such a
             kind is never listed as a whole, so that rights to single objects suffice.
+        older_versions: Versions with equal fields, which are read from folders too, and from API servers without
+            `api_version`.
         optional: Whether a cluster may lack the kind, or the rights to it, which is no fault of the source.
     """
 
@@ -54,6 +56,7 @@ class KubeObject(Part, frozen=True):
     namespaced: ClassVar[bool] = True
     name_is_label: ClassVar[bool] = False
     watched_alone: ClassVar[bool] = False
+    older_versions: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[bool] = False
 
     metadata: Metadata

@@ -164,8 +164,10 @@ class TlsTranslation:
             self._claim_default(listener)
         elif not listener.certificates:
             self._tls_hosts.claim_without_certificate(host, listener.claimant)
+            self._tls_hosts.deepen(host)
         for certificate in listener.certificates if host else ():
-            self._own(host, Claim(certificate, listener.claimant), listener.field)
+            if self._own(host, Claim(certificate, listener.claimant), listener.field):
+                self._tls_hosts.deepen(host)
 
     def _claim_default(self, listener: SharedListener) -> None:
         """Serve the certificate of a listener without hostname for names that no TLS host covers."""

@@ -9,7 +9,7 @@ from xds.kube.objects import Ingress, KubeObject
 from xds.problems.problem import Key
 from xds.traffic.backends import BackendKey
 from xds.traffic.client_certificates import CheckedHost
-from xds.traffic.hosts import wildcard_of
+from xds.traffic.hosts import is_wildcard, wildcard_of
 from xds.traffic.tls import Certificate, CipherChoice, KeyType, Passthrough, Termination, TlsTable
 from xds.translate.undecrypted import ALL_CLIENTS, NOTHING_UNDECRYPTED, UndecryptedHosts
 
@@ -45,6 +45,7 @@ class TlsHosts:
     _claims: dict[str, dict[KeyType, Claim]] = field(default_factory=dict)
     _without_certificate: dict[str, KubeObject] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)
+    _deep: set[str] = field(default_factory=set)
     _of_gateways: set[str] = field(default_factory=set)
     _ciphers: dict[str, CipherChoice] = field(default_factory=dict)
     _checked: dict[str, CheckedHost] = field(default_factory=dict)
@@ -71,6 +72,11 @@ class TlsHosts:
             self._named.add(host)
         else:
             self._of_gateways.add(host)
+
+    def deepen(self, host: str) -> None:
+        """Have a wildcard stand for any number of labels."""
+        if is_wildcard(host):
+            self._deep.add(host)
 
     def choose(self, host: str, ciphers: CipherChoice) -> bool:
         """Choose the ciphers of a host. False where no TLS host covers the host: its certificate is the default one.
@@ -183,6 +189,7 @@ class TlsHosts:
             self._passed(),
             tuple(sorted(closed)),
             {host: each.sources for host, each in undecrypted.items() if each.backend and each.sources != ALL_CLIENTS},
+            frozenset(self._deep),
         )
 
     def _passed(self) -> tuple[Passthrough, ...]:

@@ -184,7 +184,7 @@ def _parameters(context: GatewayContext, gateway: Gateway) -> Mapping[str, str] 
     if infrastructure and (reference := infrastructure.parameters_ref):
         message = (
             f"infrastructure.parametersRef names {shown(f'{reference.kind} {reference.name}')}, and without "
-            f"--gateway-services there are no parameters, so Gateway {gateway.key} isn't served; remove parametersRef"
+            f"--gateway-services there are no parameters, so Gateway {gateway.key} isn't served. Remove parametersRef."
         )
         return Refusal("InvalidParameters", message, FieldPath.of("spec", "infrastructure", "parametersRef"))
     return {}
@@ -229,15 +229,15 @@ def _refused_listener(slot: Slot, names: set[str]) -> Refusal | None:
     """Why a listener is refused before other objects are looked at. An API server lets only the first case pass."""
     listener, effect = slot.listener, f"so listener {shown(slot.listener.name)} isn't served"
     if slot.family is None:
-        message = f"protocol {shown(listener.protocol)} isn't known, {effect}; use {', '.join(KINDS_BY_PROTOCOL)}"
+        message = f"protocol {shown(listener.protocol)} isn't known, {effect}. Use {', '.join(KINDS_BY_PROTOCOL)}."
         return Refusal("UnsupportedProtocol", message, slot.field.child("protocol"))
     if listener.name in names:
-        message = f"another listener of the object has the same name, {effect}; rename one"
+        message = f"another listener of the object has the same name, {effect}. Rename one."
         return Refusal("UnsupportedValue", message, slot.field.child("name"))
     if not 0 < listener.port <= MAX_PORT:
         message = f"port {listener.port} is none from 1 to {MAX_PORT}, {effect}"
         return Refusal("PortUnavailable", message, slot.field.child("port"))
     if slot.domain != ANY and not is_hostname(slot.domain):
-        message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}; correct it"
+        message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}. Correct it."
         return Refusal("UnsupportedValue", message, slot.field.child("hostname"))
     return None

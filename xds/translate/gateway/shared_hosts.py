@@ -97,7 +97,7 @@ def _host(domain: str) -> str:
 
 @dataclass(slots=True)
 class _Merge:
-    """The routes of a host, by Ingresses and by Gateways."""
+    """Merges the routes of a host that Ingresses and Gateways ask for."""
 
     state: KubeState
     host: str
@@ -129,7 +129,7 @@ class _Merge:
         return False
 
     def _without_equals(self, kept: Sequence[Route], added: Sequence[Route]) -> tuple[list[Route], list[Route]]:
-        """The routes of both without those whose match an older object has."""
+        """The routes of both sides. Of equal matches, the route of the older object stays."""
         known = {_match(route): route for route in reversed(kept)}
         lost: set[int] = set()
         for route in added:

@@ -1,6 +1,6 @@
 """Hosts that Ingress and the Gateway API share: the order of the routes of both, and the loser of equal matches.
 
-Excludes: a real Envoy with both (tests/e2e/test_gateway_doors.py).
+Excludes: a real Envoy with both (tests/e2e/test_gateway_shared_hosts.py).
 """
 
 from typing import Any, Final
@@ -182,7 +182,7 @@ CERTIFICATES: Final = tuple(secret(name, certificate(HOST, "*.example.com")) for
 
 
 def certificate_of(of: World, sni: str) -> str:
-    """The Secret whose certificate a client gets, `closed`, or empty for the default certificate that isn't there."""
+    """The Secret with the certificate that a client gets; `closed` without a certificate, empty for an unknown name."""
     tls_table = of.traffic.tls
     if sni in tls_table.without_certificate:
         return "closed"
