@@ -14,6 +14,8 @@ MEMORY: Final = "/dev/shm"
 Object = dict[str, Any]
 Annotations: TypeAlias = Callable[[int], Mapping[str, str]]
 
+_GATEWAY_API: Final = "gateway.networking.k8s.io/v1"
+
 NO_ANNOTATIONS: Final[Mapping[str, str]] = {}
 
 
@@ -90,11 +92,16 @@ class Site:
     """A folder with `count` Ingresses, Services and EndpointSlices. Objects that will change have their own files, so
     that a change is one small file.
 
+    Attributes:
+        flags: Of the server.
+
     Args:
         moving: Numbers of the EndpointSlices that will change.
         edited: Numbers of the Ingresses that will change.
         annotations: Of an Ingress, by number.
     """
+
+    flags: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -137,3 +144,35 @@ class Site:
         new = self.folder / f".{name}.tmp"
         new.write_text(json.dumps(content))
         new.replace(self.folder / f"{name}.json")
+
+
+class GatewaySite(Site):
+    """A folder with an HTTPRoute in place of each Ingress, and the Gateway."""
+
+    flags = ("--gateway-address", "192.0.2.1")
+
+    def __init__(self, folder: Path, count: int, moving: Sequence[int] = (), edited: Sequence[int] = ()) -> None:
+        super().__init__(folder, count, moving, edited)
+        self._write("gateway", {"apiVersion": "v1", "kind": "List", "items": _gateway()})
+
+    def _ingress(self, number: int, path: str = "/") -> Object:
+        return http_route(number, path)
+
+
+def http_route(number: int, path: str = "/") -> Object:
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+        "backendRefs": [{"name": f"web-{number}", "port": 80}],
+    }
+    spec = {"parentRefs": [{"name": "edge"}], "hostnames": [f"host-{number}.example.com"], "rules": [rule]}
+    return {"apiVersion": _GATEWAY_API, "kind": "HTTPRoute", "metadata": _metadata(f"web-{number}"), "spec": spec}
+
+
+def _gateway() -> list[Object]:
+    controller = {"controllerName": "xds-ingress.dev/gateway-controller"}
+    listeners = [{"name": "http", "port": 80, "protocol": "HTTP"}]
+    spec = {"gatewayClassName": "ours", "listeners": listeners}
+    return [
+        {"apiVersion": _GATEWAY_API, "kind": "GatewayClass", "metadata": {"name": "ours"}, "spec": controller},
+        {"apiVersion": _GATEWAY_API, "kind": "Gateway", "metadata": _metadata("edge"), "spec": spec},
+    ]

@@ -37,6 +37,8 @@ CONTEXT: dict[str, dict[str, Any]] = {
     "monitoring.dashboards": {"monitoring": {"dashboards": {"enabled": True}}},
     "controlPlane.serviceAccount.create": {"controlPlane": {"serviceAccount": {"name": "own"}}},
     "fleet.serviceAccount.create": {"fleet": {"serviceAccount": {"name": "own"}}},
+    "gatewayAPI.createClass": {"gatewayAPI": {"className": "edge"}},
+    "gatewayAPI.addresses": {"gatewayAPI": {"ports": [80]}},
     "networkPolicy.dns": {"networkPolicy": {"backends": [{"podSelector": {}}]}},
 }
 """Values without which those below a path have no effect."""
@@ -55,6 +57,9 @@ CHANGED: dict[str, Any] = {
     "controlPlane.defaultTlsSecret": "shop/wildcard",
     "controlPlane.nginxConfigMap": "ingress-nginx/controller",
     "controlPlane.terminationGracePeriodSeconds": 61,
+    "gatewayAPI.addresses": ["192.0.2.1"],
+    "gatewayAPI.ports": [80, "53/udp"],
+    "gatewayAPI.services": "20000-20999",
     "fleet.adminPort": 19901,
     "fleet.affinity": {"nodeAffinity": {}},
     "fleet.autoscaling.behavior": {"scaleDown": {"stabilizationWindowSeconds": 61}},
@@ -356,6 +361,31 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "a flag of layer 4 past its value": (
         "{controlPlane: {extraArgs: [--expose-ports=9000=shop]}}",
         "controlPlane.exposePorts",
+    ),
+    "a GatewayClass without a name": ("{gatewayAPI: {createClass: true}}", "gatewayAPI.className"),
+    "addresses without the right to Gateways": (
+        "{gatewayAPI: {enabled: false, addresses: [192.0.2.1]}}",
+        "gatewayAPI.enabled",
+    ),
+    "addresses of two kinds": (
+        "{gatewayAPI: {addresses: [192.0.2.1], ports: [80], services: 20000-20999}}",
+        "gatewayAPI.services",
+    ),
+    "addresses whose ports are shut": ("{gatewayAPI: {addresses: [192.0.2.1]}}", "gatewayAPI.ports"),
+    "a host name for an address": ("{gatewayAPI: {addresses: [edge.example.com], ports: [80]}}", "addresses"),
+    "target ports upside down": ("{gatewayAPI: {services: 20999-20000}}", "gatewayAPI.services"),
+    "target ports of Envoy's own": ("{gatewayAPI: {services: 9000-9999}}", "gatewayAPI.services: port 9901"),
+    "Services of Gateways without the fleet's": (
+        "{fleet: {service: {enabled: false}}, gatewayAPI: {services: 20000-20999}}",
+        "controlPlane.publishService",
+    ),
+    "Services of Gateways that are not watched": (
+        "{controlPlane: {watchNamespaces: [shop]}, gatewayAPI: {services: 20000-20999}}",
+        "controlPlane.watchNamespaces",
+    ),
+    "a flag of Gateways past its value": (
+        "{controlPlane: {extraArgs: [--gateway-address=192.0.2.1]}}",
+        "gatewayAPI.addresses",
     ),
     "a namespace that is none": ("{controlPlane: {watchNamespaces: [Shop]}}", "watchNamespaces"),
 }

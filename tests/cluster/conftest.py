@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support import cluster as control_plane
+from tests.support import crds
 from tests.support.cluster import Cluster
 from tests.support.cluster.assets import missing
 
@@ -49,3 +50,15 @@ async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     yield name
     await cluster.start()
     await cluster.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway_kinds(shared_cluster: Cluster) -> AsyncIterator[None]:
+    """The kinds of the Gateway API, which are gone after the tests of a module with all objects."""
+    await shared_cluster.start()
+    definitions = [each for each in crds.files("gateway-api") if "_vap_" not in each.name]
+    files = [f"--filename={each}" for each in definitions]
+    await shared_cluster.kubectl("apply", "--server-side", *files)
+    await shared_cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
+    yield
+    await shared_cluster.kubectl("delete", "--ignore-not-found", *files)

@@ -20,6 +20,7 @@ import yaml
 from tests.support.cluster import Cluster
 from tests.support.cluster import cluster as control_plane
 from tests.support.cluster.assets import missing
+from tests.support.crds import files, needs_crds
 from tests.support.manifests import (
     CONTROL_PLANE,
     FLEET,
@@ -33,6 +34,7 @@ from tests.support.manifests import (
     overlay,
 )
 from tests.support.manifests import environment as variables
+from xds.kube.kinds import KINDS_BY_NAME
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{CONTROL_PLANE}"
 NOBODY = "nobody"
@@ -208,11 +210,43 @@ def of_reason(found: Any, reason: str, count: int = 1) -> bool:
     )
 
 
+def gateway_objects() -> list[Object]:
+    """An object of each kind of the Gateway API that has a status."""
+    refs: Object = {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": [{"name": "shop", "port": 80}]}]}
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    target = {"group": "", "kind": "Service", "name": "shop"}
+    validation = {"hostname": "shop.example.com", "wellKnownCACertificates": "System"}
+    specs: dict[str, Object] = {
+        "GatewayClass": {"controllerName": "xds-ingress.dev/gateway-controller"},
+        "Gateway": {"gatewayClassName": "edge", "listeners": [listener]},
+        "ListenerSet": {"parentRef": {"name": "edge"}, "listeners": [{**listener, "port": 8080}]},
+        "HTTPRoute": refs,
+        "GRPCRoute": refs,
+        "TLSRoute": {**refs, "hostnames": ["shop.example.com"]},
+        "TCPRoute": refs,
+        "UDPRoute": refs,
+        "BackendTLSPolicy": {"targetRefs": [target], "validation": validation},
+    }
+    metadata = {kind: {"name": "edge"} if kind == "GatewayClass" else {**SHOP, "name": "edge"} for kind in specs}
+    return [
+        {"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": metadata[kind], "spec": spec}
+        for kind, spec in specs.items()
+    ]
+
+
+async def install_crds(cluster: Cluster) -> None:
+    paths = [path for path in files("gateway-api") if "_vap_" not in path.name]
+    await cluster.kubectl("apply", "--server-side", *(f"--filename={path}" for path in paths))
+    await cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+
+
+@needs_crds
 async def test_the_granted_rights_are_the_used_rights(audited: Cluster, tmp_path: Path) -> None:
-    """Through its whole work: a Lease, an Ingress, its status, a problem that comes, goes and returns, and the end."""
+    """Through its whole work: a Lease, an Ingress, a problem that comes, goes and returns, statuses, and the end."""
     service = {"apiVersion": "v1", "kind": "Service", "metadata": SHOP, "spec": {"ports": [{"port": 80}]}}
     await publish(audited, NAMESPACE, FLEET, ADDRESS)
-    await audited.apply(service, ingress("missing"))
+    await install_crds(audited)
+    await audited.apply(service, ingress("missing"), *gateway_objects())
     async with serving(audited, tmp_path, find("Deployment", CONTROL_PLANE)):
         await audited.until(f"{INGRESSES}/shop", lambda found: ADDRESS in json.dumps(found["status"]))
         await audited.until(EVENTS, lambda found: of_reason(found, "BackendNotFound"))
@@ -220,6 +254,9 @@ async def test_the_granted_rights_are_the_used_rights(audited: Cluster, tmp_path
         await audited.until(EVENTS, lambda found: of_reason(found, "Resolved"))
         await audited.apply(ingress("missing"))
         await audited.until(EVENTS, lambda found: of_reason(found, "BackendNotFound", 2))
+        for each in gateway_objects():
+            path = KINDS_BY_NAME[each["kind"]].collection(each["metadata"].get("namespace", ""))
+            await audited.until(f"{path}/edge", lambda found: '"observedGeneration": 1' in json.dumps(found["status"]))
     lease = await audited.get(f"{LEASES}/{CONTROL_PLANE}")
     assert not lease["spec"].get("holderIdentity"), "it was given up"
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import yaml
 
 from tests.conformance import binaries
 from tests.support.cluster import Cluster, Part
 from tests.support.envoy import running_envoy
+from tests.support.manifests import CONTROL_PLANE, NAMESPACE, overlay
 from tests.support.node import cluster_with_node
 from xds.translate.gateway.options import CONTROLLER
 
@@ -27,6 +29,8 @@ USABLE_ADDRESS: Final = "198.51.100.150"
 UNUSABLE_ADDRESS: Final = "203.0.113.1"
 
 _CLAIM_SECONDS: Final = 20
+
+_RIGHTS: Final = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 _XDS: Final = "127.0.0.1:18000"
 _ADMIN: Final = "127.0.0.1:18001"
@@ -43,7 +47,7 @@ async def rig(state: Path, *, envoys: int = 1) -> AsyncIterator[Cluster]:
     async with contextlib.AsyncExitStack() as stack:
         running = await stack.enter_async_context(cluster_with_node(state))
         await _install(running)
-        server = Part(_command(running), state / "xds.log", _ready)
+        server = Part(_command(await _kubeconfig(running)), state / "xds.log", _ready)
         await server.start()
         stack.push_async_callback(server.stop)
         for number in range(envoys):
@@ -58,6 +62,8 @@ async def _install(running: Cluster) -> None:
     await running.kubectl("apply", "--server-side", f"--filename={crds}")
     established = ("wait", "--for=condition=Established", "--timeout=60s")
     await running.kubectl(*established, "customresourcedefinitions", "--all")
+    manifests = overlay(running.folder / "overlay", components=("config-maps",))
+    await running.apply(*(each for each in manifests if each["kind"] in _RIGHTS))
     gateway_class: dict[str, Any] = {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "GatewayClass",
@@ -67,8 +73,17 @@ async def _install(running: Cluster) -> None:
     await running.apply(gateway_class)
 
 
-def _command(running: Cluster) -> Sequence[str | Path]:
-    serve = (sys.executable, "-m", "xds", "serve", "--kubeconfig", running.kubeconfig, "--listen", _XDS)
+async def _kubeconfig(running: Cluster) -> Path:
+    """Of the ServiceAccount, with the rights of k8s/ and no others."""
+    path = await running.kubeconfig_for_service_account(NAMESPACE, CONTROL_PLANE)
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config["contexts"][0]["context"]["namespace"] = NAMESPACE
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+def _command(kubeconfig: Path) -> Sequence[str | Path]:
+    serve = (sys.executable, "-m", "xds", "serve", "--kubeconfig", kubeconfig, "--listen", _XDS)
     listeners = ("--listener-address", INGRESS_ADDRESS, "--http-port", "80", "--https-port", "443")
     pool = (f"--gateway-address={address}" for address in ADDRESSES)
     return (*serve, "--admin", _ADMIN, "--ui", "off", "--log-format", "console", *listeners, *pool)

@@ -24,9 +24,9 @@ KEPT: Final = Path(__file__).parents[2] / "docs/conformance/gateway-api-v1.6.3.y
 _IMPLEMENTATION: Final = {
     "organization": "xds-ingress",
     "project": "xds-ingress",
-    "url": "https://xds-ingress.dev",
+    "url": "not published",
     "version": "main",
-    "contact": "https://xds-ingress.dev",
+    "contact": "not published",
 }
 
 

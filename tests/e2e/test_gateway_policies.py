@@ -271,6 +271,24 @@ async def test_a_session_stays_with_its_endpoint_by_cookie_or_header(tmp_path: P
         assert {(await ask(running, HOST, "/header", at=place)).backend for _ in range(8)} == {"a", "b"}
 
 
+async def test_a_session_stays_with_its_backend_whatever_the_weights(tmp_path: Path) -> None:
+    rules = at("/", "a*1", "b*1", sessionPersistence={"sessionName": "sid", "absoluteTimeout": "1h"})
+    async with (
+        Scripted("a", fine).serving() as first,
+        Scripted("b", fine).serving() as second,
+        serving(tmp_path, route(rules), service("a"), service("b"), first.slices, second.slices) as (running, place),
+    ):
+        answer = await ask(running, HOST, at=place)
+        cookies = answer.headers.getall("set-cookie")
+        assert len(cookies) == 2
+        assert all("Max-Age=3600" in each for each in cookies)
+        sent = "; ".join(each.partition(";")[0] for each in cookies)
+        found = [await ask(running, HOST, at=place, Cookie=sent) for _ in range(16)]
+        assert {each.backend for each in found} == {answer.backend}
+        assert not any("set-cookie" in each.headers for each in found)
+        assert {(await ask(running, HOST, at=place)).backend for _ in range(32)} == {"a", "b"}
+
+
 @contextlib.asynccontextmanager
 async def calls(name: str) -> AsyncIterator[int]:
     """A backend of gRPC that answers each call with its name; yields the port."""

@@ -123,6 +123,18 @@ def test_other_kinds_are_ignored(kind: str) -> None:
     assert decode({"apiVersion": "v1", "kind": kind, "spec": 1}) is None
 
 
+@pytest.mark.parametrize("kind", ["GatewayClass", "Gateway", "HTTPRoute", "ReferenceGrant"])
+def test_kinds_of_the_gateway_api_are_decoded_under_their_older_version(kind: str) -> None:
+    older = {**document(kind), "apiVersion": "gateway.networking.k8s.io/v1beta1"}
+    assert found(older) == found(document(kind))
+
+
+def test_an_older_version_with_other_fields_is_a_problem() -> None:
+    older = {**document("BackendTLSPolicy"), "apiVersion": "gateway.networking.k8s.io/v1alpha3"}
+    assert problem(older).reason == "UnsupportedApiVersion"
+    assert "gateway.networking.k8s.io/v1," in problem(older).remedy
+
+
 @pytest.mark.parametrize("api_version", ["serving.knative.dev/v1", "example.com/v1beta1"])
 def test_other_groups_are_ignored(api_version: str) -> None:
     assert decode({"apiVersion": api_version, "kind": "Service", "metadata": {"name": "web"}}) is None

@@ -118,7 +118,7 @@ def listener_sets(draw: st.DrawFn) -> KubeObject:
 
 @st.composite
 def routes(draw: st.DrawFn) -> KubeObject:
-    kinds: list[type[Route]] = [HTTPRoute, HTTPRoute, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute]
+    kinds: list[type[Route]] = [HTTPRoute, HTTPRoute, HTTPRoute, GRPCRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute]
     kind = draw(st.sampled_from(kinds))
     rule: dict[str, Any] = {"backendRefs": draw(REFS)}
     spec: dict[str, Any] = {"parentRefs": draw(PARENTS)}

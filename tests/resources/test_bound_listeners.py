@@ -25,6 +25,7 @@ def test_a_plain_listener_has_its_address_and_its_table() -> None:
     model = BoundModel()
     built = model.put(bound_http(), virtual_host(SHOP, "web"))
     assert built == {LISTENER, ROUTES, host_resource(SHOP), host_resource("*")}
+    assert model.decoded(*LISTENER)["freebind"] is True
     address = model.decoded(*LISTENER)["address"]["socket_address"]
     assert (address["address"], address["port_value"]) == ("192.0.2.1", 80)
 
@@ -99,3 +100,9 @@ def test_the_policy_of_all_listeners_counts() -> None:
     built = model.build(TrafficChange(listeners=True))
     assert LISTENER in built
     assert host_resource("*") not in built
+
+
+def test_a_loopback_address_is_bound_as_on_every_machine() -> None:
+    model = BoundModel()
+    model.put(bound_http(ListenerKey("127.0.0.1", 80)))
+    assert "freebind" not in model.decoded(ResourceType.LISTENER, "tcp/127.0.0.1:80")

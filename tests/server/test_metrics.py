@@ -81,7 +81,7 @@ def test_ingresses_of_other_controllers_are_in_no_state() -> None:
 
 @pytest.mark.parametrize("holder", ["", 'xds-0_1f"<b>'])
 def test_the_holder_and_the_writes_of_the_lease(holder: str) -> None:
-    writes = {target: no_writes() for target in ("lease", "event", "status")}
+    writes = {target: no_writes() for target in ("lease", "event", "status", "gateway_status", "gateway_service")}
     writes["lease"][Outcome.FAILED] = 2
     writes["status"][Outcome.CONFLICTED] = 1
     figures = SimpleNamespace(leads=True, holder=holder, writes=writes, failing={"lease": 1, "event": 0, "status": 4})
@@ -90,6 +90,8 @@ def test_the_holder_and_the_writes_of_the_lease(holder: str) -> None:
     assert [key[1:] for key in found if key[0] == "xds_ingress_leader_info"] == ([(holder,)] if holder else [])
     assert found["xds_ingress_lease_writes_total", "failed"] == 2
     assert found["xds_ingress_status_writes_total", "conflicted"] == 1
+    assert found["xds_ingress_gateway_status_writes_total", "written"] == 0
+    assert found["xds_ingress_gateway_service_writes_total", "written"] == 0
     assert found["xds_ingress_events_total", "written"] == 0
     assert found["xds_ingress_writes_failing", "status"] == 4
 

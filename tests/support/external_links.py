@@ -23,6 +23,7 @@ HOSTS: Final = frozenset(
         "argo-cd.readthedocs.io",
         "artifacthub.io",
         "cert-manager.io",
+        "gateway-api.sigs.k8s.io",
         "github.com",
         "go.dev",
         "helm.sh",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xds.kube.kinds import KINDS
-from xds.kubeapi.interface import ApiUnavailable
+from xds.kubeapi.interface import APPLY_PATCH, ApiUnavailable
 
 Object = dict[str, Any]
 
@@ -57,7 +57,10 @@ class FakeApi:
         timeout: float = 10,  # noqa: ASYNC109
     ) -> tuple[int, Object]:
         await asyncio.sleep(0)
-        answer = self.refuse(method, path) or getattr(self, f"_{method.lower()}")(path, deepcopy(body), params or {})
+        serve: Callable[..., tuple[int, Object]] = (
+            self._apply if content_type == APPLY_PATCH else getattr(self, f"_{method.lower()}")
+        )
+        answer = self.refuse(method, path) or serve(path, deepcopy(body), params or {})
         self.log.append((method, path, body))
         self._changed.set()
         status, found = answer
@@ -112,6 +115,23 @@ class FakeApi:
         self.put(at, body)
         return 200, self.objects[at]
 
+    def _apply(self, path: str, body: Object, _params: Mapping[str, str]) -> tuple[int, Object]:
+        """Server-side apply, with one manager of all fields."""
+        status, before = (
+            (200, self.objects[path]) if path in self.objects else (201, {"metadata": {"uid": f"u-{self._version}"}})
+        )
+        self.objects[path] = {"metadata": {"uid": before["metadata"]["uid"]}}
+        self.put(path, body)
+        return status, self.objects[path]
+
+    def _delete(self, path: str, body: Object, _params: Mapping[str, str]) -> tuple[int, Object]:
+        if path not in self.objects:
+            return 404, {}
+        if body.get("preconditions", {}).get("uid") != self.objects[path]["metadata"]["uid"]:
+            return 409, {}
+        del self.objects[path]
+        return 200, {}
+
 
 def managed(manager: str) -> list[Object]:
     """`metadata.managedFields` after a manager's write to the status of an Ingress."""
@@ -126,6 +146,9 @@ def _is_in(path: str, collection: str) -> bool:
 
 
 def _chosen(found: Object, params: Mapping[str, str]) -> bool:
+    label, _, wanted = params.get("labelSelector", "").partition("=")
+    if label and (found["metadata"].get("labels") or {}).get(label) != wanted:
+        return False
     field_, _, value = params.get("fieldSelector", "").partition("=")
     place = found["metadata"] if field_ == "metadata.name" else found
     return not field_ or place.get(field_.removeprefix("metadata.")) == value

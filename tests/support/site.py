@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,7 @@ class Site:
 async def site(
     folder: Path,
     *objects: KubeObject,
-    translate: TranslateOptions | None = None,
+    translate: TranslateOptions | Callable[[ProxyOptions], TranslateOptions] | None = None,
     sotw: bool = False,
     proxy: ProxyOptions | None = None,
     stats_port: int | None = None,
@@ -82,8 +82,9 @@ async def site(
     options = dataclasses.replace(
         proxy or ProxyOptions(), listener_address="127.0.0.1", http_port=free_port(), https_port=free_port()
     )
+    translated = translate(options) if callable(translate) else translate
     async with (
-        Plane(*objects, translate=translate, proxy=options) as plane,
+        Plane(*objects, translate=translated, proxy=options) as plane,
         running_envoy(
             plane.address,
             folder,

@@ -92,6 +92,7 @@ class WatchedApi:
         missing_namespaces: All other namespaces exist.
         silent: Whether watches say nothing more.
         installed: The kinds of the Gateway API that are served.
+        beta: Those that are served in version v1beta1 alone.
         discoveries: Number of requests that asked for these kinds.
         discovery_faults: Handlers for the next of these requests, used once each.
         connections: Of the watch requests, in order.
@@ -111,6 +112,7 @@ class WatchedApi:
         self.missing_namespaces: set[str] = set()
         self.silent = False
         self.installed: set[type[KubeObject]] = set()
+        self.beta: set[type[KubeObject]] = set()
         self.discoveries = 0
         self.discovery_faults: deque[Fault] = deque()
         self.connections: dict[type[KubeObject], list[object]] = defaultdict(list)
@@ -119,10 +121,10 @@ class WatchedApi:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/namespaces/{namespace}/{plural}", self._get)
+        app.router.add_get("/{root:apis/[^/]+/v1beta1|apis/[^/]+/v1|api/v1}/namespaces/{namespace}/{plural}", self._get)
         app.router.add_get("/api/v1/namespaces/{namespace}", self._get_namespace)
-        app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/{plural}", self._get)
-        app.router.add_get(f"/apis/{GROUP}/v1", self._discover)
+        app.router.add_get("/{root:apis/[^/]+/v1beta1|apis/[^/]+/v1|api/v1}/{plural}", self._get)
+        app.router.add_get(f"/apis/{GROUP}/{{version}}", self._discover)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -143,12 +145,15 @@ class WatchedApi:
         return web.json_response({"kind": "Namespace", "metadata": {"name": name}})
 
     async def _discover(self, request: web.Request) -> web.StreamResponse:
-        self.discoveries += 1
-        if self.discovery_faults and (answer := await self.discovery_faults.popleft()(request)) is not None:
-            return answer
-        if not self.installed:
+        is_beta = request.match_info["version"] == "v1beta1"
+        if not is_beta:
+            self.discoveries += 1
+            if self.discovery_faults and (answer := await self.discovery_faults.popleft()(request)) is not None:
+                return answer
+        kinds = self.beta if is_beta else self.installed - self.beta
+        if not kinds:
             return web.json_response(status(404, "404 page not found"), status=404)
-        names = (name for kind in self.installed for name in (kind.plural, f"{kind.plural}/status"))
+        names = (name for kind in kinds for name in (kind.plural, f"{kind.plural}/status"))
         return web.json_response({"kind": "APIResourceList", "resources": [{"name": name} for name in names]})
 
     def serves(self, kind: type[KubeObject]) -> bool:
@@ -237,7 +242,7 @@ class WatchedApi:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         kind = PLURALS[request.match_info["plural"]]
         self.requests.append((kind, dict(request.query)))
-        if not self.serves(kind):
+        if not self.serves(kind) or ("v1beta1" in request.path) != (kind in self.beta):
             return web.json_response(status(404, "404 page not found"), status=404)
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.json_response(status(401, "Unauthorized"), status=401)

@@ -53,6 +53,7 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
         "xds explain https://shop.example.com/cart",
         "xds explain http://10.0.0.1/ -H 'Host: shop.example.com' --method POST",
         "xds explain shop.localhost/ --from k8s/demo",
+        "xds explain http://shop.example.com --address 192.0.2.1",
         "xds explain tcp://db.example.com:5432",
         "xds explain tls://mail.example.com --source 203.0.113.7",
     ],
@@ -74,6 +75,12 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     metavar="ADDRESS",
     help="The address that proxies know the client by, for lists of addresses.",
 )
+@plain_option(
+    "--address",
+    default="",
+    metavar="ADDRESS",
+    help="The address that the client connects to, of a Gateway.",
+)
 @server_or_manifests_options
 @output_option
 @exit_code_option
@@ -83,6 +90,7 @@ def explain(
     headers: tuple[pb.Header, ...],
     method: str,
     source_address: str,
+    address: str,
     server: Server,
     from_: tuple[str, ...],
     output: str,
@@ -93,7 +101,10 @@ def explain(
     proxies in sync.
 
     The SNI is the URL's host, as with curl, and the path is sent as typed. The port of the URL counts for the Host
-    header only. With --from, no server is needed; then give the flags of `xds serve` that influence the answer.
+    header, and for the listener of a Gateway. Without --address, the listeners of Ingress answer where rules name the
+    host, else a Gateway that has routes for the host.
+
+    With --from, no server is needed; then give the flags of `xds serve` that influence the answer.
 
     tcp://HOST:PORT and udp://HOST:PORT explain the end of connections, or of datagrams, to a port that proxies bind;
     tls://HOST explains the choice by SNI on the port of HTTPS.
@@ -101,7 +112,7 @@ def explain(
     With --exit-code, the exit code is 0 for a status below 400: a backend answers, Envoy redirects, or an annotation
     has a fixed answer. It is 1 for every other status, such as 404 and 503, and for a closed or refused connection.
     """
-    asked = pb.ExplainRequest(url=url, method=method, headers=headers, source=source_address)
+    asked = pb.ExplainRequest(url=url, method=method, headers=headers, source=source_address, address=address)
     source = server_or_manifests(server, from_, traffic)
     response = _offline(source, asked) if isinstance(source, Pipeline) else Client(source).explain(asked)
     if output != "table":
@@ -122,10 +133,10 @@ def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse
         if about := layer4_question(asked.url, asked.source, is_plain=is_plain):
             return connection_response(explain_connection(connection_facts(pipeline.state_reader, about)))
         headers = [(each.name, each.value) for each in asked.headers]
-        request = question(asked.url, asked.method, headers, asked.source)
+        request = question(asked.url, asked.method, headers, asked.source, asked.address)
+        return explain_response(explain_now(pipeline.state_reader, request))
     except QuestionError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
-    return explain_response(explain_now(pipeline.state_reader, request))
 
 
 def _tree(asked: pb.ExplainRequest, response: pb.ExplainResponse, *, online: bool) -> Tree:

@@ -1,11 +1,17 @@
 """The flags of the Gateway API."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from xds.cli.options import option
+from xds.controlplane.settings import ClusterSource
+from xds.problems.problem import Key
+from xds.reporting.status import LoadBalancerAddress
 from xds.translate.gateway.options import GatewayOptions, TargetPorts
 from xds.translate.layer4.entries import MAX_PORT, port_number
 
@@ -73,3 +79,35 @@ def gateway_options(flags: dict[str, Any]) -> GatewayOptions:
         http_ports=(flags["http_port"], flags["public_http_port"]),
         https_ports=(flags["https_port"], flags["public_https_port"]),
     )
+
+
+def placed(
+    options: GatewayOptions,
+    source: Path | ClusterSource,
+    addresses: Iterable[LoadBalancerAddress],
+    service: Key | None,
+) -> GatewayOptions:
+    """The choices with those of the source, --publish-address and --publish-service.
+
+    Raises:
+        click.UsageError: --gateway-services doesn't go with the other flags.
+    """
+    shared = frozenset({each.ip for each in addresses if each.ip} | {options.listener_address})
+    records = isinstance(source, ClusterSource)
+    if options.target_ports is not None:
+        _check_services(options.target_ports, options, source, service)
+    return replace(
+        options, shared_addresses=shared, records=records, fleet=service.namespace if service is not None else ""
+    )
+
+
+def _check_services(
+    ports: TargetPorts, options: GatewayOptions, source: Path | ClusterSource, service: Key | None
+) -> None:
+    if not isinstance(source, ClusterSource) or service is None:
+        raise click.UsageError("--gateway-services needs --kubeconfig or --in-cluster, and --publish-service")
+    if source.namespaces and service.namespace not in source.namespaces:
+        raise click.UsageError(f"--gateway-services needs --namespace {service.namespace}, which has the Services, too")
+    for port in (*options.http_ports, *options.https_ports):
+        if ports.first <= port <= ports.last:
+            raise click.UsageError(f"--gateway-services has port {port}, which is a port of Ingress; choose others")

@@ -25,6 +25,7 @@ SUBJECTS: Final = {
     "--proxy-protocol --trusted-hops",
     "Layer 4": "--tcp-services-configmap --udp-services-configmap --expose-ports --reserved-ports "
     "--enable-ssl-passthrough",
+    "Gateway API": "--gateway-class --gateway-address --gateway-services",
     "HTTPS": "--redirect-https --default-tls-secret --https-min-version --https-cipher",
     "Requests and backends": "--default-backend --no-merge-slashes --pass-upgrade --replace-request-id --server-header "
     "--upstream-idle-timeout --no-vhds",

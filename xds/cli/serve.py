@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from xds.address import HostPort, UnixPath, is_local
+from xds.cli.gateway_options import placed
 from xds.cli.help import Command
 from xds.cli.options import FILE, Address, Failed, all_or_none, log_options, option, version_option
 from xds.cli.publish_options import lease, publish, publish_options
 from xds.cli.source_options import source, source_options
 from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
 from xds.cli.ui_options import page, ui_options
-from xds.controlplane.settings import Settings
+from xds.controlplane.settings import ClusterSource, Settings
 from xds.kube.source import SourceError
 from xds.problems.problem import Key
 from xds.reporting.status import LoadBalancerAddress
@@ -119,7 +120,7 @@ def serve(
         operators=frozenset(tls_operators),
         peers=peers,
         classes=class_options(traffic),
-        translate=_translate(traffic, publish_address, publish_service, records=not isinstance(chosen, Path)),
+        translate=_translate(traffic, publish_address, publish_service, chosen),
         proxy=proxy_options(traffic),
         log_level=log_level,
         log_format=log_format,
@@ -136,14 +137,14 @@ def serve(
 
 
 def _translate(
-    traffic: dict[str, Any], addresses: tuple[LoadBalancerAddress, ...], service: Key | None, *, records: bool
+    traffic: dict[str, Any],
+    addresses: tuple[LoadBalancerAddress, ...],
+    service: Key | None,
+    source: Path | ClusterSource,
 ) -> TranslateOptions:
-    """The choices with those of --publish-address and --publish-service."""
+    """The choices with those of the source, --publish-address and --publish-service."""
     options = translate_options(traffic)
-    if options.gateway.target_ports and (service is None or not records):
-        raise click.UsageError("--gateway-services needs --kubeconfig or --in-cluster, and --publish-service")
-    shared = frozenset({each.ip for each in addresses if each.ip} | {options.gateway.listener_address})
-    gateway = replace(options.gateway, shared_addresses=shared, records=records)
+    gateway = placed(options.gateway, source, addresses, service)
     return replace(options, published=service, gateway=gateway)
 
 

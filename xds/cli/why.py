@@ -16,6 +16,7 @@ from xds.cli.options import Failed, Server, argument, exit_code_option, output_o
 from xds.cli.output import iso, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
 from xds.cli.units import acceptance, add_problems, answers, heading, unit_data, unit_text
+from xds.cli.why_gateway import GATEWAY_COMMANDS
 from xds.cli.why_object import configmap, service
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.ingress import explain_ingress
@@ -50,13 +51,18 @@ class Kinds(Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Kinds, examples=["xds why ingress default/shop", "xds why service default/web"])
+@click.group(
+    cls=Kinds,
+    examples=["xds why ingress default/shop", "xds why service default/web", "xds why httproute default/shop"],
+)
 def why() -> None:
     """Explain the state of an object."""
 
 
 why.add_command(configmap)
 why.add_command(service)
+for each in GATEWAY_COMMANDS:
+    why.add_command(each)
 
 
 @why.command(

@@ -1,4 +1,4 @@
-"""`xds why configmap` and `xds why service`."""
+"""`xds why configmap`, `xds why service`, and the kinds of the Gateway API."""
 
 from typing import Any
 
@@ -17,6 +17,8 @@ from xds.cli.output import iso, object_name, problem_data, reference_data, write
 from xds.cli.text import printable
 from xds.cli.units import acceptance, add_problems, answers, heading, unit_data, unit_text
 from xds.controlplane.pipeline import Pipeline
+from xds.explain.gateway_facts import KINDS, gateway_facts
+from xds.explain.gateway_objects import explain_gateway_object
 from xds.explain.layer4_object_facts import object_facts
 from xds.explain.layer4_objects import explain_object
 from xds.problems.problem import Key, ObjectRef
@@ -43,7 +45,7 @@ def configmap(
     With --from, no server is needed; then give the flag of `xds serve` that names the ConfigMap. With --exit-code, the
     exit code is 0 if each entry is served and has endpoints, else 1.
     """
-    return _why(ObjectRef("ConfigMap", *name), server, from_, output, traffic, exit_code=exit_code)
+    return why_object(ObjectRef("ConfigMap", *name), server, from_, output, traffic, exit_code=exit_code)
 
 
 @click.command(
@@ -64,10 +66,10 @@ def service(*, name: Key, server: Server, from_: tuple[str, ...], output: str, e
     With --from, no server is needed. With --exit-code, the exit code is 0 if the Service is used, and each use is
     served and has endpoints, else 1.
     """
-    return _why(ObjectRef("Service", *name), server, from_, output, traffic, exit_code=exit_code)
+    return why_object(ObjectRef("Service", *name), server, from_, output, traffic, exit_code=exit_code)
 
 
-def _why(
+def why_object(
     about: ObjectRef,
     server: Server,
     from_: tuple[str, ...],
@@ -90,10 +92,16 @@ def _why(
 
 
 def _offline(pipeline: Pipeline, about: ObjectRef) -> pb.WhyObjectResponse:
-    facts = object_facts(pipeline.state_reader, about)
-    if facts is None:
+    reader = pipeline.state_reader
+    if about.kind in KINDS:
+        of_gateway = gateway_facts(reader, about)
+        found = explain_gateway_object(of_gateway) if of_gateway else None
+    else:
+        facts = object_facts(reader, about)
+        found = explain_object(facts) if facts else None
+    if found is None:
         raise Failed(f"there is no {about} in the manifests; check namespace and name")
-    return why_object_response(explain_object(facts))
+    return why_object_response(found)
 
 
 def _tree(response: pb.WhyObjectResponse, *, online: bool) -> Tree:

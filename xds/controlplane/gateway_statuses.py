@@ -1,19 +1,26 @@
-"""The statuses of the Gateway API to write: as translated, and with the rejections of proxies."""
+"""The statuses and Services of the Gateway API to write: as translated, and with the rejections of proxies."""
 
 from collections.abc import Iterable, Mapping
 
 from xds.problems.problem import ObjectRef, Problem
 from xds.protocol.rejection.reports import RejectionReport
+from xds.reporting.gateway_news import NO_GATEWAY_NEWS, GatewayNews
 from xds.reporting.rejected_status import Rejection, rejections, with_rejections
 from xds.translate.gateway.api import GatewayApi
 from xds.translate.gateway.status import WantedStatus
 
 
 class GatewayStatuses:
-    """Tells which statuses changed."""
+    """Tells what changed.
 
-    def __init__(self, gateway: GatewayApi) -> None:
+    Args:
+        gateway: The translation.
+        has_services: Whether Gateways have a Service each.
+    """
+
+    def __init__(self, gateway: GatewayApi, *, has_services: bool) -> None:
         self._gateway = gateway
+        self._has_services = has_services
         self._rejections: dict[ObjectRef, tuple[Rejection, ...]] = {}
         self._changed: set[ObjectRef] = set()
 
@@ -23,10 +30,13 @@ class GatewayStatuses:
         objects = before.keys() | self._rejections.keys()
         self._changed |= {each for each in objects if before.get(each) != self._rejections.get(each)}
 
-    def take_changed(self) -> dict[ObjectRef, WantedStatus | None]:
-        """The statuses that changed since the last call; None for an object that is not ours, or no longer."""
+    def take_news(self) -> GatewayNews:
+        """The changes since the last call."""
         changed, self._changed = self._changed | self._gateway.take_changed_statuses(), set()
-        return {each: self._status(each) for each in changed}
+        differs = self._gateway.take_changed_gateways() and self._has_services
+        if not changed and not differs:
+            return NO_GATEWAY_NEWS
+        return GatewayNews({each: self._status(each) for each in changed}, self._gateway.services if differs else None)
 
     def _status(self, about: ObjectRef) -> WantedStatus | None:
         status = self._gateway.statuses.get(about)

@@ -22,12 +22,12 @@ from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemDelta, ProblemRegistry
 from xds.protocol.rejection.reports import RejectionReport
+from xds.reporting.gateway_news import NO_GATEWAY_NEWS, GatewayNews
 from xds.resources.builder import Builder
 from xds.resources.built import BuiltResources
 from xds.resources.options import ProxyOptions
 from xds.server.unsupported import UnsupportedProxy
 from xds.snapshot.store import Revision, Store
-from xds.translate.gateway.status import WantedStatus
 from xds.translate.options import TranslateOptions
 from xds.translate.translator import Translator
 
@@ -91,7 +91,9 @@ class Pipeline:
             endpoints=self._endpoints,
             utc_now=utc_now,
         )
-        self._gateway_statuses = GatewayStatuses(self._translator.gateway)
+        self._gateway_statuses = GatewayStatuses(
+            self._translator.gateway, has_services=translate.gateway.target_ports is not None
+        )
         self._utc_now = utc_now
         self._date_passed = False
         self._buckets_due = False
@@ -178,12 +180,12 @@ class Pipeline:
         """Objects, since the last call, that replace one of the same name and count now. Empty while work is left."""
         return frozenset() if self.busy else self._pending.take_created_again()
 
-    def take_changed_statuses(self) -> dict[ObjectRef, WantedStatus | None]:
-        """The statuses of the Gateway API that changed since the last call; None for an object that is no longer ours.
+    def take_gateway_news(self) -> GatewayNews:
+        """The changes of the Gateway API to report since the last call.
 
-        Empty while routing is under way: the statuses are a mixture of the old state and the new one.
+        None while routing is under way: the statuses are a mixture of the old state and the new one.
         """
-        return {} if self._job else self._gateway_statuses.take_changed()
+        return NO_GATEWAY_NEWS if self._job else self._gateway_statuses.take_news()
 
     def report_rejections(self, reports: Iterable[RejectionReport]) -> None:
         """Replace the problems of objects whose resources proxies reject.

@@ -147,8 +147,8 @@ class Worker:
             self._logs.problems.put(delta)
             if reporter is not None and self._pipeline.ready:
                 created_again = self._pipeline.take_created_again()
-                statuses = self._pipeline.take_changed_statuses()
-                reporter.note(progress.changes, delta.appeared, delta.solved, created_again, statuses)
+                gateway = self._pipeline.take_gateway_news()
+                reporter.note(progress.changes, delta.appeared, delta.solved, created_again, gateway)
             if published is None:
                 await self._pause()
 

@@ -33,7 +33,10 @@ async def write_back(
         return
     lease = Key(await _namespace(source.access), settings.lease_name or lease_name(settings.classes))
     client = await ApiClient.create(source.access)
-    options = ReportingOptions(lease, settings.publish, source.namespaces, settings.translate.config_maps)
+    translate = settings.translate
+    options = ReportingOptions(
+        lease, settings.publish, source.namespaces, translate.config_maps, gateway=translate.gateway
+    )
     reporter = Reporter(client, pipeline.state, lambda: pipeline.problems, options, report)
     task = asyncio.create_task(reporter.run())
     try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
+from xds.traffic.bound import Chain
 from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.cors import PREFLIGHT_STATUS
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
@@ -43,6 +44,23 @@ class Handshake:
     termination: Termination | None = None
     passthrough: Passthrough | None = None
     is_denied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChainMatch:
+    """The choice of a chain of a bound listener by SNI.
+
+    Attributes:
+        sni: Empty if the client sends none, or no TLS.
+        pattern: The server name that decided; empty for the chain of all other names.
+        chain: None if the connection is closed because no chain is for the name, or TLS meets a plain listener.
+        reads_sni: Whether connections of the listener begin with TLS.
+    """
+
+    sni: str
+    pattern: str
+    chain: Chain | None
+    reads_sni: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +244,16 @@ class Preflight:
 
 
 Step: TypeAlias = (
-    Handshake | Malformed | Redirect | Coverage | HostMatch | PathMatch | Fallback | Preflight | ClientCheck
+    Handshake
+    | ChainMatch
+    | Malformed
+    | Redirect
+    | Coverage
+    | HostMatch
+    | PathMatch
+    | Fallback
+    | Preflight
+    | ClientCheck
 )
 
 

@@ -3,21 +3,25 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from xds.explain.answer import Answer, Choice, Coverage, Handshake, HostMatch, Redirect
+from xds.explain.answer import Answer, ChainMatch, Choice, Coverage, Handshake, HostMatch, PathMatch, Redirect
+from xds.explain.bound import BoundExcerpt, bound_answer
 from xds.explain.credentials import credentials_of
 from xds.explain.edge import EdgeOptions
-from xds.explain.matcher import TrafficExcerpt, answer, excerpt
+from xds.explain.listening import listened
+from xds.explain.matcher import TrafficExcerpt, answer
 from xds.explain.request import Request, host_of
 from xds.kube.objects import EndpointSlice, Ingress
 from xds.kube.state import KubeState
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.registry import ProblemRegistry
 from xds.resources import names
+from xds.resources.gateway.listeners import bound_options
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Store
 from xds.traffic.actions import Forward
 from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.bound import BoundListener, Chain
 from xds.traffic.hosts import NO_HOST, beginnings_of, wildcards_of
 from xds.traffic.routes import Route
 from xds.traffic.tls import Termination
@@ -33,6 +37,8 @@ class RequestFacts:
         request: The request.
         answer: The answer and its steps.
         options: Settings of the listeners.
+        listener: The bound listener that the request meets; None: one of the two of Ingress.
+        others: Other bound listeners that answer requests for the host at the port.
         owners: The Ingress behind each TLS host that took part in a decision.
         verdicts: On the Secrets of the chosen termination, in its order; None for a Secret that does not exist.
         backend: Of the route, the main one of several, or the one that TLS is passed through to; None if there is no
@@ -51,6 +57,8 @@ class RequestFacts:
     request: Request
     answer: Answer
     options: ProxyOptions
+    listener: BoundListener | None
+    others: tuple[BoundListener, ...]
     owners: dict[str, Key]
     verdicts: tuple[Verdict | None, ...]
     backend: Backend | None
@@ -72,6 +80,9 @@ class RequestFacts:
     def is_passed(self) -> bool:
         """Whether the connection goes to the backend undecrypted."""
         found = self.handshake
+        chain = chain_of(self.answer)
+        if chain and chain.route:
+            return True
         return found is not None and found.passthrough is not None and not found.is_denied
 
 
@@ -107,33 +118,46 @@ class StateReader:
         self.busy = busy
         self.default_secret = default_secret
 
-    def excerpt(self, request: Request) -> TrafficExcerpt:
-        return excerpt(self.traffic, request)
+    def excerpt(self, request: Request) -> TrafficExcerpt | BoundExcerpt:
+        """The part of the traffic model that decides: of the listener that the request is for."""
+        return listened(self.traffic, request)
 
-    def answer(self, traffic: TrafficExcerpt, request: Request) -> Answer:
+    def answer(self, traffic: TrafficExcerpt | BoundExcerpt, request: Request) -> Answer:
         """The answer to a request. Goes through all routes of a host, and may run in any thread."""
         options = self.options
-        return answer(
-            traffic, request, EdgeOptions(options.redirect_https, options.trusted_hops, options.merge_slashes)
-        )
+        edge = EdgeOptions(options.redirect_https, options.trusted_hops, options.merge_slashes)
+        if isinstance(traffic, BoundExcerpt):
+            return bound_answer(traffic, request, edge)
+        return answer(traffic, request, edge)
 
     def request_facts(self, request: Request, given: Answer) -> RequestFacts:
+        """The facts behind an answer."""
+        listening = self.excerpt(request)
+        bound = listening if isinstance(listening, BoundExcerpt) else None
         termination, route = _termination(given), given.route
         forward = route.action if route and isinstance(route.action, Forward) else None
         keys = [key for each in forward.shares if (key := each.key_of(tls=request.https))] if forward else []
-        chosen = handshake_of(given)
-        if chosen and chosen.passthrough:
-            keys = [chosen.passthrough.backend]
+        if passed := _passed_to(given):
+            keys = [passed]
         own = self._backend(keys[0].alone) if keys else None
         pages = route.policy.error_pages if route and forward else None
         backend, slices = own or (None, ())
-        ingresses = tuple(self._ingresses(given))
+        ingresses = () if bound else tuple(self._ingresses(given))
         objects = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
+        objects += [bound.listener.origin.object, *_routes_of(given)] if bound else []
         owners = self.traffic.tls.owners
+        used = sorted({each for key in keys for each in key.all})
+        resources = (
+            self._bound_resources(bound, request, given, used)
+            if bound
+            else self._resources(request, termination, route, used)
+        )
         return RequestFacts(
             request,
             given,
-            self.options,
+            bound_options(self.options, bound.listener) if bound else self.options,
+            bound.listener if bound else None,
+            bound.others if bound else (),
             {host: owners[host] for host in _tls_hosts(given) if host in owners},
             tuple(self.traffic.verdict(each) for each in termination.secrets) if termination else (),
             backend,
@@ -141,9 +165,9 @@ class StateReader:
             self._backend(keys[0].behind) if keys and keys[0].behind else None,
             self._backend(pages.backend) if pages and not pages.instead else None,
             ingresses,
-            tuple(self._foreign_ingresses(given)),
+            () if bound else tuple(self._foreign_ingresses(given)),
             tuple(self.problems.of(objects)),
-            tuple(self._resources(request, termination, route, sorted({each for key in keys for each in key.all}))),
+            tuple(resources),
             self.traffic.tls.closed,
         )
 
@@ -157,7 +181,8 @@ class StateReader:
         hosts = [host for step in given.steps if isinstance(step, HostMatch) for host in compared_hosts(step)]
         found = {each.key: each for host in hosts for each in self.state.ingresses_of_host(host)}
         wanted = [self.traffic.tls.owners.get(host) for host in _tls_hosts(given)]
-        for key in (*wanted, given.route.origin.object.key if given.route else None):
+        about = given.route.origin.object if given.route else None
+        for key in (*wanted, about.key if about and about.kind == "Ingress" else None):
             ingress = self.state.ingress(key) if key else None
             if ingress is not None:
                 found[ingress.key] = ingress
@@ -195,6 +220,26 @@ class StateReader:
             wanted.append((ResourceType.VIRTUAL_HOST, self._virtual_host(routes, host_of(request.authority))))
         yield from filter(None, (self.store.get(type_, name) for type_, name in wanted))
 
+    def _bound_resources(
+        self, bound: BoundExcerpt, request: Request, given: Answer, backends: Sequence[BackendKey]
+    ) -> Iterator[Resource]:
+        """Existing resources behind the answer of a bound listener, in the order of make before break."""
+        listener = bound.listener
+        chain = chain_of(given) or listener.chains[0]
+        types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
+        wanted = [(type_, names.cluster(each)) for type_ in types for each in backends]
+        wanted += credentials_of(self.traffic.backends, backends)
+        if chain.tls:
+            wanted += [(ResourceType.SECRET, names.secret(each)) for each in chain.tls.secrets]
+            if chain.tls.clients:
+                wanted.append((ResourceType.SECRET, names.credential(chain.tls.clients.authorities)))
+        wanted.append((ResourceType.LISTENER, str(listener.key)))
+        if chain.table:
+            routes = names.table_routes(chain.table)
+            wanted.append((ResourceType.ROUTES, routes))
+            wanted.append((ResourceType.VIRTUAL_HOST, self._virtual_host(routes, host_of(request.authority))))
+        yield from filter(None, (self.store.get(type_, name) for type_, name in wanted))
+
     def _virtual_host(self, routes: str, host: str) -> str:
         """The name of the virtual host that Envoy chooses: by name, by the longest end, by the longest beginning."""
         domains = (host, *wildcards_of(host), *beginnings_of(host))
@@ -210,6 +255,11 @@ def compared_hosts(step: HostMatch) -> Iterator[str]:
     yield NO_HOST if found is None else found.host if found.alias_of is None else found.alias_of
 
 
+def chain_of(given: Answer) -> Chain | None:
+    """The chain of a bound listener that was chosen by server name; None without such a choice."""
+    return next((step.chain for step in given.steps if isinstance(step, ChainMatch)), None)
+
+
 def handshake_of(given: Answer) -> Handshake | None:
     return next((step for step in given.steps if isinstance(step, Handshake)), None)
 
@@ -222,6 +272,25 @@ def _termination(given: Answer) -> Termination | None:
 def _tls_hosts(given: Answer) -> list[str]:
     """The TLS hosts that took part in a decision."""
     return [step.pattern for step in given.steps if isinstance(step, Handshake | Redirect | Coverage) and step.pattern]
+
+
+def _passed_to(given: Answer) -> BackendKey | None:
+    """The backend that a connection goes to as bytes; None for a request."""
+    for step in given.steps:
+        if isinstance(step, Handshake) and step.passthrough:
+            return step.passthrough.backend
+        if isinstance(step, ChainMatch) and step.chain and step.chain.route:
+            return next(iter(step.chain.route.backends), None)
+    return None
+
+
+def _routes_of(given: Answer) -> Iterator[ObjectRef]:
+    """The objects of the routes that were compared, and of the one of a connection."""
+    for step in given.steps:
+        if isinstance(step, PathMatch):
+            yield from dict.fromkeys(each.route.origin.object for each in step.routes)
+        if isinstance(step, ChainMatch) and step.chain and step.chain.route:
+            yield step.chain.route.origin.object
 
 
 def _sources(given: Answer) -> Iterator[ObjectRef]:

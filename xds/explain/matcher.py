@@ -72,6 +72,12 @@ def excerpt(traffic: Traffic, request: Request) -> TrafficExcerpt:
     return TrafficExcerpt({name: hosts[name] for name in wanted if name in hosts}, traffic.default, traffic.tls)
 
 
+def is_named(traffic: Traffic, request: Request) -> bool:
+    """Whether rules name the host of a request, by name or by wildcard."""
+    found = _host_match(traffic, host_of(request.authority), tls=request.https)
+    return found.choice in (Choice.PRECISE, Choice.WILDCARD)
+
+
 def answer(traffic: Traffic, request: Request, edge: EdgeOptions = DEFAULT_EDGE) -> Answer:
     """The answer that a proxy should give, with its steps."""
     steps: list[Step] = []
@@ -87,12 +93,8 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
         termination = connection.termination
         if termination is None:
             return PASSED if connection.passthrough and not connection.is_denied else CLOSED
-    if why := malformed(request):
-        steps.append(Malformed(why))
-        return MALFORMED
-    if edge.trusted_hops and request.forwarded_proto == "":  # Envoy 1.40 answers 404 without a look at routes
-        steps.append(Malformed("x-forwarded-proto of a trusted proxy is empty"))
-        return NOT_FOUND
+    if refused := rejected(request, edge, steps):
+        return refused
     host = host_of(request.authority)
     path = normalized(request.path, merge_slashes=edge.merge_slashes)
     if termination is not None:
@@ -100,6 +102,17 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
         if not coverage.covered:
             return MISDIRECTED
     return _of_route(traffic.tls, _routed(traffic, (host, path), request, steps), request, edge, steps)
+
+
+def rejected(request: Request, edge: EdgeOptions, steps: list[Step]) -> Answer | None:
+    """The answer to a request that proxies reject before any route; None for other requests."""
+    if why := malformed(request):
+        steps.append(Malformed(why))
+        return MALFORMED
+    if edge.trusted_hops and request.forwarded_proto == "":  # Envoy 1.40 answers 404 without a look at routes
+        steps.append(Malformed("x-forwarded-proto of a trusted proxy is empty"))
+        return NOT_FOUND
+    return None
 
 
 def _of_route(tls: TlsTable, found: RoutedRequest, request: Request, edge: EdgeOptions, steps: list[Step]) -> Answer:
@@ -125,14 +138,27 @@ def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, 
     steps.append(host_match := _host_match(traffic, host, tls=request.https))
     virtual_host = host_match.virtual_host or VirtualHost(NO_HOST, ())
     is_named = host_match.choice is Choice.PRECISE
-    if host_match.virtual_host is not None:
-        steps.append(path_match := _path_match(virtual_host, path, request))
-        for each in path_match.routes:
-            if each.comparison is Comparison.TAKEN:
-                return RoutedRequest(host, path, virtual_host, each.route, each.route.https_redirect, is_named=is_named)
+    if host_match.virtual_host is not None and (taken := taken_route(virtual_host, path, request, steps)):
+        return RoutedRequest(host, path, virtual_host, taken, taken.https_redirect, is_named=is_named)
     route = virtual_host.fallback(traffic.default)
     steps.append(Fallback(route, of_host=virtual_host.default is not None))
     return RoutedRequest(host, path, virtual_host, route, virtual_host.unmatched_redirect(route), is_named=is_named)
+
+
+def taken_route(virtual_host: VirtualHost, path: str, request: Request, steps: list[Step]) -> Route | None:
+    """The route of a virtual host that a request takes; None if none matches."""
+    steps.append(path_match := _path_match(virtual_host, path, request))
+    return next((each.route for each in path_match.routes if each.comparison is Comparison.TAKEN), None)
+
+
+def route_answer(route: Route | None, request: Request, steps: list[Step]) -> Answer:
+    """The answer of a route that neither a redirect to HTTPS nor a check of clients precedes."""
+    if route is None:
+        return NOT_FOUND
+    if preflight := _preflight(route, request):
+        steps.append(preflight)
+        return Answer(preflight.status)
+    return Answer(_status(route, request), route)
 
 
 def _preflight(route: Route, request: Request) -> Preflight | None:
@@ -164,7 +190,8 @@ def handshake(tls: TlsTable, sni: str, client: str = "") -> Handshake:
         sni: In lower case, without a dot at the end.
         client: The address that proxies know the client by; empty: unknown, and no list denies the client.
     """
-    for pattern, choice in ((sni, Choice.PRECISE), (wildcard_of(sni), Choice.WILDCARD)):
+    wildcards = (wildcard_of(sni), *tls.deep_over(sni))
+    for pattern, choice in ((sni, Choice.PRECISE), *((each, Choice.WILDCARD) for each in wildcards)):
         if pattern in tls.without_certificate or pattern in tls.closed:
             return Handshake(sni, Choice.NO_CERTIFICATE, pattern)
         for passed in tls.passed:
@@ -185,17 +212,18 @@ def _coverage(traffic: Traffic, termination: Termination, host: str) -> Coverage
     if client_check.is_elsewhere(termination, host, answering, has_tls=host in tls.named):
         return Coverage(host, "", covered=False, is_checked=True)
     if answering and (answering.host if answering.alias_of is None else answering.alias_of) in tls.undecrypted:
-        return Coverage(host, _covering(host, tls.undecrypted) or "", covered=False)
-    pattern = _covering(host, termination.hosts)
+        return Coverage(host, _covering(tls, host, tls.undecrypted) or "", covered=False)
+    pattern = _covering(tls, host, termination.hosts)
     if pattern is not None:
         return Coverage(host, pattern, covered=True)
     others = (pattern for other in tls.terminations for pattern in other.hosts)
-    other = _covering(host, (*others, *tls.without_certificate, *tls.undecrypted))
+    other = _covering(tls, host, (*others, *tls.without_certificate, *tls.undecrypted))
     return Coverage(host, other or "", covered=termination.is_default and other is None)
 
 
-def _covering(host: str, patterns: Iterable[str]) -> str | None:
-    return next((pattern for pattern in patterns if covers(pattern, host)), None)
+def _covering(tls: TlsTable, host: str, patterns: Iterable[str]) -> str | None:
+    deep = tls.deep_over(host)
+    return next((pattern for pattern in patterns if covers(pattern, host) or pattern in deep), None)
 
 
 def _host_match(traffic: Traffic, host: str, *, tls: bool) -> HostMatch:

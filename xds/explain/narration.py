@@ -7,6 +7,7 @@ from xds.address import HostPort
 from xds.explain.access import access_words, is_forbidden, lacks_password
 from xds.explain.answer import (
     Answer,
+    ChainMatch,
     Choice,
     ClientCheck,
     ComparedRoute,
@@ -21,6 +22,7 @@ from xds.explain.answer import (
     Redirect,
     Step,
 )
+from xds.explain.bound_words import chain_step, host_step, listener_step
 from xds.explain.client_check import check_words
 from xds.explain.explanation import ExplainStep, NarratedRoute, RequestExplanation
 from xds.explain.facts import RequestFacts, StateReader
@@ -110,6 +112,8 @@ def _domain(given: Answer) -> str:
 
 
 def _listener(facts: RequestFacts) -> ExplainStep:
+    if facts.listener:
+        return listener_step(facts.listener, facts.others)
     options, https = facts.options, facts.request.https
     port = options.https_port if https else options.http_port
     exists = any(each.type is ResourceType.LISTENER for each in facts.resources)
@@ -127,15 +131,17 @@ def _step(step: Step, facts: RequestFacts) -> ExplainStep:
         case Coverage():
             return _coverage(step, facts)
         case HostMatch():
-            return _host(step, facts)
+            return host_step(step, facts) if facts.listener else _host(step, facts)
         case PathMatch():
             return _path(step, facts)
     return _alone(step)
 
 
-def _alone(step: Fallback | Preflight | ClientCheck | Malformed) -> ExplainStep:
+def _alone(step: ChainMatch | Fallback | Preflight | ClientCheck | Malformed) -> ExplainStep:
     """A step that says all itself."""
     match step:
+        case ChainMatch():
+            return chain_step(step)
         case Malformed(why):
             return ExplainStep("request", f"malformed: {why}")
         case Preflight(route, status):
@@ -161,6 +167,10 @@ def _redirect(step: Redirect, facts: RequestFacts) -> ExplainStep:
 
 
 def _coverage(step: Coverage, facts: RequestFacts) -> ExplainStep:
+    if facts.listener:
+        by = f"listener hostname {shown(step.pattern)}" if step.pattern else "the listener without hostname"
+        how = "is" if step.covered else "isn't"
+        return ExplainStep("authority", f"Host {shown(step.host)} is for {by}, which {how} that of the connection")
     owner = _owner(step.pattern, facts)
     if step.covered:
         by = f"by TLS host {shown(step.pattern)}" if step.pattern else "as the default, as no other certificate does"
@@ -267,6 +277,8 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     match status:
         case 200 if backend:
             how = f" by TLS, which is passed through undecrypted; see tls://{facts.request.sni}"
+            if facts.listener:
+                how = ", as the bytes of the connection are passed on"
             whom = " clients that have access" if access else ""
             return f"{backend.key} answers{how if facts.is_passed else whom}"
         case 301 | 302 | 303 | 307 | 308:

@@ -116,6 +116,14 @@ def _kept(request: Request, redirect: Redirect, options: ProxyOptions) -> str:
     return redirect.location.replace(redirect.keeps, kept)
 
 
+def redirect_words(redirect: RequestRedirect) -> str:
+    """The status of a redirect, and the parts of the URL that are replaced."""
+    path = redirect.path.path if redirect.path else ""
+    parts = {"scheme": redirect.scheme, "host": redirect.host, "port": redirect.port, "path": path}
+    replaced = ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+    return f"answers {redirect.status}, to the request's URL{f' with {replaced}' if replaced else ''}"
+
+
 def request_location(
     request: Request, redirect: RequestRedirect, route: Route, domain: str, options: ProxyOptions
 ) -> str:

@@ -23,6 +23,8 @@ class Request:
         headers: Names and values of other headers, for the conditions of routes.
         has_content_type: Whether the header content-type has a value.
         client: The address that proxies know the client by; empty: unknown.
+        address: The address that the client connects to; empty: unknown.
+        port: The port that the client connects to; 0: the scheme's own.
     """
 
     authority: str
@@ -34,6 +36,13 @@ class Request:
     has_content_type: bool = True
     headers: tuple[tuple[str, str], ...] = ()
     client: str = ""
+    address: str = ""
+    port: int = 0
+
+    @property
+    def public_port(self) -> int:
+        """The port that the client connects to."""
+        return self.port or (443 if self.https else 80)
 
     def header(self, name: str) -> str | None:
         """The value of a header by its name in lower case; several values are joined as Envoy joins them."""

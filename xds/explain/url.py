@@ -19,7 +19,7 @@ class QuestionError(ValueError):
     """The URL, method and headers make no possible request. The message is a line with a remedy."""
 
 
-def question(url: str, method: str, headers: Iterable[tuple[str, str]], client: str = "") -> Request:
+def question(url: str, method: str, headers: Iterable[tuple[str, str]], client: str = "", address: str = "") -> Request:
     """The request that a client sends for a URL.
 
     The SNI is the URL's host, whatever the Host header says. The path is sent as written, except that characters which
@@ -31,6 +31,7 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]], client: 
         method: Of the request.
         headers: Names and values.
         client: The address that proxies know the client by; empty: unknown.
+        address: The address that the client connects to; empty: that of the URL, or unknown.
 
     Raises:
         QuestionError: no client can send such a request.
@@ -54,7 +55,17 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]], client: 
         headers=tuple(each for each in headers if each[0] not in ("host", "x-forwarded-proto")),
         has_content_type=given.get("content-type") != "",
         client=address_of(client),
+        address=address_of(address) or _literal(host),
+        port=0 if port in ("", _DEFAULT_PORTS[scheme]) else int(port),
     )
+
+
+def _literal(host: str) -> str:
+    """The address that a host is; empty for a name."""
+    try:
+        return str(ip_address(host.strip("[]")))
+    except ValueError:
+        return ""
 
 
 def address_of(text: str) -> str:
@@ -62,7 +73,7 @@ def address_of(text: str) -> str:
     try:
         found = ip_address(text) if text else None
     except ValueError:
-        raise QuestionError(f"{shown(text)} is no address of a client") from None
+        raise QuestionError(f"{shown(text)} is no IP address") from None
     return str(getattr(found, "ipv4_mapped", None) or found or "")
 
 

@@ -132,7 +132,7 @@ def _decode(document: object) -> KubeObject | None:
         return None
     if not isinstance(api_version, str) or not api_version:
         raise _not_an_object(f"has kind {name} and no apiVersion")
-    if api_version == kind.api_version:
+    if api_version == kind.api_version or api_version in kind.older_versions:
         return _convert(document, kind)
     # In other groups the same word means another kind: a Knative Service, for example.
     groups = _FORMER_GROUPS | {each.group() for each in KINDS_BY_NAME.values()}

@@ -14,6 +14,7 @@ from xds.problems.problem import Key
 
 GROUP: Final = "gateway.networking.k8s.io"
 _VERSION: Final = f"{GROUP}/v1"
+_BETA: Final = (f"{GROUP}/v1beta1",)
 
 
 class GatewayMetadata(Metadata, frozen=True):
@@ -59,6 +60,7 @@ class GatewayClassSpec(Part, frozen=True):
 
 class GatewayClass(GatewayObject, frozen=True):
     kind: ClassVar[str] = "GatewayClass"
+    older_versions: ClassVar[tuple[str, ...]] = _BETA
     plural: ClassVar[str] = "gatewayclasses"
     namespaced: ClassVar[bool] = False
 
@@ -169,6 +171,7 @@ class GatewayRecord(Part, frozen=True):
 
 class Gateway(GatewayObject, frozen=True):
     kind: ClassVar[str] = "Gateway"
+    older_versions: ClassVar[tuple[str, ...]] = _BETA
     plural: ClassVar[str] = "gateways"
 
     spec: GatewaySpec
@@ -356,6 +359,7 @@ class HTTPRouteSpec(RouteSpec, frozen=True):
 
 class HTTPRoute(GatewayObject, frozen=True):
     kind: ClassVar[str] = "HTTPRoute"
+    older_versions: ClassVar[tuple[str, ...]] = _BETA
     plural: ClassVar[str] = "httproutes"
 
     spec: HTTPRouteSpec = HTTPRouteSpec()
@@ -449,6 +453,7 @@ class ReferenceGrantSpec(Part, frozen=True):
 
 class ReferenceGrant(GatewayObject, frozen=True):
     kind: ClassVar[str] = "ReferenceGrant"
+    older_versions: ClassVar[tuple[str, ...]] = _BETA
     plural: ClassVar[str] = "referencegrants"
 
     spec: ReferenceGrantSpec = ReferenceGrantSpec()

@@ -45,6 +45,8 @@ class KubeObject(Part, frozen=True):
         name_is_label: Whether names are DNS labels, as Service names are; names of other kinds are DNS subdomains.
         watched_alone: Whether each object has a watch of its own while an Ingress or a flag names the object. Such a
             kind is never listed as a whole, so that rights to single objects suffice.
+        older_versions: Versions with equal fields, which are read from folders too, and from API servers without
+            `api_version`.
         optional: Whether a cluster may lack the kind, or the rights to it, which is no fault of the source.
     """
 
@@ -54,6 +56,7 @@ class KubeObject(Part, frozen=True):
     namespaced: ClassVar[bool] = True
     name_is_label: ClassVar[bool] = False
     watched_alone: ClassVar[bool] = False
+    older_versions: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[bool] = False
 
     metadata: Metadata
@@ -183,6 +186,21 @@ class ServiceSpec(Part, frozen=True):
     session_affinity: str | None = None
 
 
+class LoadBalancerIngress(Part, frozen=True):
+    ip: str = ""
+    hostname: str = ""
+
+
+class LoadBalancerStatus(Part, frozen=True):
+    ingress: tuple[LoadBalancerIngress, ...] | None = None
+
+
+class ServiceStatus(Part, frozen=True):
+    """The part of `status` that is read: the addresses of a load balancer."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
 class Service(KubeObject, frozen=True):
     kind: ClassVar[str] = "Service"
     api_version: ClassVar[str] = "v1"
@@ -190,6 +208,7 @@ class Service(KubeObject, frozen=True):
     name_is_label: ClassVar[bool] = True
 
     spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
 
 
 class EndpointPort(Part, frozen=True):

@@ -42,11 +42,11 @@ def seniority(of: KubeObject) -> tuple[datetime, Key]:
     return (created if created.tzinfo else created.replace(tzinfo=UTC), of.key)
 
 
-def why_first(winner: Ingress, other: Ingress) -> str:
-    """Why the first Ingress wins a conflict, to follow its name in a message."""
-    (begun, key), (other_begun, other_key) = seniority(winner), seniority(other)
-    if key == other_key:
-        return "the same Ingress, where the first entry counts"
+def why_first(winner: KubeObject, other: KubeObject) -> str:
+    """Why the first object wins a conflict, to follow its name in a message."""
+    (begun, _), (other_begun, _) = seniority(winner), seniority(other)
+    if winner.ref == other.ref:
+        return f"the same {winner.kind}, where the first entry counts"
     if begun == other_begun:
         return "which comes first by namespace and name"
     if other_begun == _NEWEST:

@@ -5,6 +5,10 @@ from typing import Any, Final, Protocol
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+"""Server-side apply: creates the object, or changes the fields that differ. JSON is YAML.
+https://kubernetes.io/docs/reference/using-api/server-side-apply/
+"""
 
 
 class ApiUnavailable(Exception):  # noqa: N818 -- not an error of the program

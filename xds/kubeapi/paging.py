@@ -15,14 +15,17 @@ PAGE_SIZE: Final = 250
 PAGE_TIMEOUT_SECONDS: Final = 30.0
 
 
-async def list_all(api: Api, path: str, field_selector: str = "") -> AsyncGenerator[dict[str, Any], None]:
-    """All objects of a collection, or the objects that a field selector chooses.
+async def list_all(
+    api: Api, path: str, field_selector: str = "", *, label_selector: str = ""
+) -> AsyncGenerator[dict[str, Any], None]:
+    """All objects of a collection, or the objects that selectors choose.
 
     Raises:
         ApiUnavailable: no answer came in time.
         TemporaryFailure: the status is not 200, e.g. 410 for a list that took too long; list again from the start.
     """
-    params = {"limit": str(PAGE_SIZE)} | ({"fieldSelector": field_selector} if field_selector else {})
+    selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
+    params = {"limit": str(PAGE_SIZE)} | {name: value for name, value in selectors.items() if value}
     while True:
         status, page = await api.request("GET", path, params=params, timeout=PAGE_TIMEOUT_SECONDS)
         if status != 200:

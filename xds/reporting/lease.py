@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 
-from xds.kubeapi.interface import JSON, MERGE_PATCH, Api, ApiUnavailable
+from xds.kubeapi.interface import APPLY_PATCH, JSON, MERGE_PATCH, Api, ApiUnavailable
 from xds.problems.problem import Key
 from xds.reporting.election import TERMS, Elector, Lease, Read, Step, Write
 from xds.reporting.outcome import Outcome, no_writes
@@ -98,6 +98,16 @@ class Leadership:
             self._elected.clear()
             await self._elected.wait()
 
+    async def apply(self, path: str, body: Mapping[str, Any], manager: str) -> tuple[int, dict[str, Any]]:
+        """Create or change an object by server-side apply, as the holder of the Lease. Fields of other managers that
+        the body has, too, become ours.
+
+        Raises:
+            NotLeader, ApiUnavailable: as `write`.
+        """
+        params = {"fieldManager": manager, "force": "true"}
+        return await self._write("PATCH", path, body, APPLY_PATCH, params)
+
     async def write(
         self, method: str, path: str, body: Mapping[str, Any], params: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
@@ -107,9 +117,13 @@ class Leadership:
             NotLeader: the term is over; nothing was sent.
             ApiUnavailable: no answer came in time.
         """
+        return await self._write(method, path, body, MERGE_PATCH if method == "PATCH" else JSON, params)
+
+    async def _write(
+        self, method: str, path: str, body: Mapping[str, Any], kind: str, params: Mapping[str, str] | None
+    ) -> tuple[int, dict[str, Any]]:
         if not self.is_leader():
             raise NotLeader
-        kind = MERGE_PATCH if method == "PATCH" else JSON
         return await self._api.request(
             method, path, body=body, content_type=kind, params=params, timeout=LEADER_WRITE_TIMEOUT_SECONDS
         )

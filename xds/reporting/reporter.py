@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -27,11 +26,16 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED, REPORTING_CONTROLLER
 from xds.reporting.event_writer import EventWriter
+from xds.reporting.gateway_news import NO_GATEWAY_NEWS, GatewayNews
+from xds.reporting.gateway_ownership import Ownership
+from xds.reporting.gateway_service_writer import GatewayServiceWriter
 from xds.reporting.gateway_status_writer import GatewayStatusWriter
 from xds.reporting.lease import Leadership
 from xds.reporting.outcome import no_writes
 from xds.reporting.status import LoadBalancerAddresses, PublishOptions
 from xds.reporting.status_writer import StatusWriter
+from xds.translate.gateway.options import NO_GATEWAYS, GatewayOptions
+from xds.translate.gateway.services import GatewayService, is_given_up
 from xds.translate.gateway.status import WantedStatus
 
 LEASE_NAME: Final = "xds-ingress"
@@ -55,12 +59,14 @@ class ReportingOptions:
         publish: The addresses for statuses.
         namespaces: Where objects are watched; empty: in all namespaces.
         named: ConfigMaps that flags name. They may be elsewhere, and have Events, too.
+        gateway: The choices for the Gateway API.
     """
 
     lease: Key
     publish: PublishOptions
     namespaces: tuple[str, ...] = ()
     named: frozenset[Key] = frozenset()
+    gateway: GatewayOptions = NO_GATEWAYS
 
     @property
     def event_namespaces(self) -> tuple[str, ...]:
@@ -77,7 +83,8 @@ class ReportingFigures:
     Attributes:
         holder: The holder of the Lease as last seen; empty if unknown, or if the Lease is free.
         leads: Whether this replica holds the Lease.
-        writes: Number of writes by target (`lease`, `event`, `status` or `gateway_status`) and outcome.
+        writes: Number of writes by target (`lease`, `event`, `status`, `gateway_status` or
+            `gateway_service`) and outcome.
         failing: Objects whose last write failed, by target.
     """
 
@@ -85,6 +92,9 @@ class ReportingFigures:
     leads: bool
     writes: Mapping[str, Mapping[str, int]]
     failing: Mapping[str, int]
+
+
+Writer: TypeAlias = EventWriter | StatusWriter | GatewayStatusWriter | GatewayServiceWriter
 
 
 class Reporter:
@@ -115,6 +125,8 @@ class Reporter:
         self._status: StatusWriter | None = None
         self._gateway_statuses: dict[ObjectRef, WantedStatus] = {}
         self._gateway_status: GatewayStatusWriter | None = None
+        self._gateway_services: dict[Key, GatewayService] = {}
+        self._services: GatewayServiceWriter | None = None
         self._events: EventWriter | None = None
         self._leadership: Leadership | None = None
 
@@ -124,7 +136,7 @@ class Reporter:
         appeared: Iterable[Problem],
         solved: Iterable[Problem],
         created_again: Set[ObjectRef] = frozenset(),
-        gateway_statuses: Mapping[ObjectRef, WantedStatus | None] = MappingProxyType({}),
+        gateway: GatewayNews = NO_GATEWAY_NEWS,
     ) -> None:
         """Note changes that `state` and `problems` already contain. Returns at once.
 
@@ -135,13 +147,16 @@ class Reporter:
             appeared: New problems.
             solved: Problems that no longer stand.
             created_again: Objects that replace one of the same name, whose Events don't show at the new one.
-            gateway_statuses: The statuses of the Gateway API that changed; None for an object that is no longer ours.
+            gateway: The part of the Gateway API.
         """
-        for about, status in gateway_statuses.items():
+        for about, status in gateway.statuses.items():
             if status is None:
                 self._gateway_statuses.pop(about, None)
             else:
                 self._gateway_statuses[about] = status
+        if gateway.services is not None:
+            self._gateway_services.clear()
+            self._gateway_services.update(gateway.services)
         self._ready.set()
         if self._events:
             self._events.note(appeared, solved, created_again)
@@ -153,8 +168,10 @@ class Reporter:
         if self._gateway_status:
             for change in changes:
                 self._note_gateway_object(change, self._gateway_status)
-            for about in gateway_statuses:
+            for about in gateway.statuses:
                 self._gateway_status.note(about)
+        if self._services and gateway.services is not None:
+            self._services.note()
 
     def _note_gateway_object(self, change: Change, writer: GatewayStatusWriter) -> None:
         """Note an object that may have been created again, without the status of its predecessor."""
@@ -170,7 +187,12 @@ class Reporter:
         lease = self._leadership
         writes: dict[str, Mapping[str, int]] = {"lease": lease.writes if lease else no_writes()}
         failing = {"lease": int(bool(lease and lease.is_failing))}
-        writers = {"event": self._events, "status": self._status, "gateway_status": self._gateway_status}
+        writers: dict[str, Writer | None] = {
+            "event": self._events,
+            "status": self._status,
+            "gateway_status": self._gateway_status,
+            "gateway_service": self._services,
+        }
         for target, writer in writers.items():
             writes[target] = writer.writes if writer else no_writes()
             failing[target] = len(writer.failed_writes) if writer else 0
@@ -227,9 +249,23 @@ class Reporter:
             self._state,
             options.namespaces,
             manager=options.lease.name,
+            is_ours=Ownership(self._state, options.gateway, frozenset(options.namespaces)).is_ours,
         )
+        gateway = options.gateway
+        if gateway.target_ports and options.publish.service:
+            self._services = GatewayServiceWriter(
+                self._api,
+                leadership,
+                self._gateway_services,
+                lambda key: is_given_up(self._state, gateway, key),
+                published=options.publish.service,
+                within=gateway.target_ports,
+                manager=options.lease.name,
+            )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leadership.run())
+            if self._services:
+                tasks.create_task(self._services.run())
             tasks.create_task(self._events.run())
             tasks.create_task(self._gateway_status.run())
             if self._status:

@@ -132,7 +132,7 @@ class Domains:
             return
         yield Domain(ANY_HOST, FixedAnswer.MISDIRECTED, FixedAnswer.MISDIRECTED, None)
         below = (self._hosts_below.get(host, ()) for host in termination.hosts)
-        yield from self._existing(domain, {*termination.hosts}.union(*below))
+        yield from self._existing(domain, {*termination.hosts, *self._far_below(termination)}.union(*below))
 
     def https_domain(self, termination: Termination, host: str) -> Domain | None:
         """The domain of a host on connections of one termination; None if the host has none."""
@@ -155,14 +155,25 @@ class Domains:
         hosts = self._traffic.hosts_of(tls=True)
         exists = host in hosts
         own = self._tls.of(termination)
-        if host in own or (exists and wildcard_of(host) in own):
-            outside = None if termination.is_default else FixedAnswer.MISDIRECTED
+        deep = self._tls.table.deep_over(host)
+        if host in own or (exists and not own.isdisjoint((wildcard_of(host), *deep))):
+            has_any_depth = termination.is_default or not own.isdisjoint(deep)
+            outside = None if has_any_depth else FixedAnswer.MISDIRECTED
             return self._domain(hosts, host, self._answers(hosts, host), outside)
         if not termination.is_default:
             return None
-        if exists and not self._tls.is_foreign(host, own) and not self._tls.is_foreign(wildcard_of(host), own):
+        if exists and not any(self._tls.is_foreign(each, own) for each in (host, wildcard_of(host), *deep)):
             return self._domain(hosts, host, self._answers(hosts, host))
-        return self._domain(hosts, host, FixedAnswer.MISDIRECTED) if self._tls.is_foreign(host, own) else None
+        if self._tls.is_foreign(host, own):
+            return self._domain(hosts, host, FixedAnswer.MISDIRECTED, FixedAnswer.MISDIRECTED if deep else None)
+        return None
+
+    def _far_below(self, termination: Termination) -> Iterator[str]:
+        """The hosts that a termination's wildcards for any number of labels cover."""
+        deep = self._tls.table.deep.intersection(termination.hosts)
+        for host in self._traffic.hosts_of(tls=True) if deep else ():
+            if not deep.isdisjoint(wildcards_of(host)):
+                yield host
 
     def _decrypted(self, answers: Answers) -> Answers:
         """The answers to requests by TLS: none on behalf of a host whose TLS is never decrypted."""
@@ -329,9 +340,11 @@ class _TlsHosts:
         apart: These, and hosts whose clients are asked for certificates.
         undecrypted: Hosts whose TLS is passed through, or closed.
         defaults: The name of the default termination, if any.
+        table: The table.
     """
 
     def __init__(self, table: TlsTable) -> None:
+        self.table = table
         self.named = frozenset(table.named)
         self.apart = self.named | table.without_entry
         self.undecrypted = frozenset(table.undecrypted)
@@ -355,7 +368,8 @@ class _TlsHosts:
 
     def covering(self, host: str) -> Set[str]:
         """The names of terminations that cover a host, by name or by wildcard."""
-        return self._covering.get(host, frozenset()) | self._covering.get(wildcard_of(host), frozenset())
+        patterns = (host, wildcard_of(host), *self.table.deep_over(host))
+        return frozenset[str]().union(*(self._covering.get(each, ()) for each in patterns))
 
     def covered_by(self, wildcard: str) -> Set[str]:
         """The names of terminations of hosts that a wildcard covers."""

@@ -214,34 +214,31 @@ def _filter_chain_matcher(tls: TlsTable) -> Matcher | None:
         for host in each.hosts
     }
     chains |= dict.fromkeys((*tls.without_certificate, *tls.closed), CLOSED)
-    return by_server_name(dict(sorted(chains.items())), "[^.]+")
+    one_label = [(host, "[^.]+") for host in sorted(chains)]
+    deep = [(host, ".+") for host in sorted(tls.deep, key=lambda host: (-host.count("."), host))]
+    return by_server_name(chains, [*one_label, *deep])
 
 
-def by_server_name(chains: Mapping[str, MatcherOnMatch], width: str) -> Matcher | None:
-    """A matcher of names, and then of wildcards in their order; None without either.
+def by_server_name(chains: Mapping[str, MatcherOnMatch], order: Iterable[tuple[str, str]]) -> Matcher | None:
+    """A matcher of names, and then of wildcards; None without either.
 
     Some clients leave the dot at the end of a name, against https://www.rfc-editor.org/rfc/rfc6066#section-3
 
     Args:
         chains: The choice for each name or wildcard.
-        width: An expression for the names in place of a wildcard's star.
+        order: The wildcards in their order, each with an expression for the labels in place of its star. Names are
+            passed over.
     """
     precise = {host: choice for host, choice in chains.items() if not is_wildcard(host)}
     exact = precise | {f"{host}.": choice for host, choice in precise.items()}
-    wildcards = _wildcard_matcher({host: choice for host, choice in chains.items() if is_wildcard(host)}, width)
+    tried = [_wildcard(host, chains[host], width) for host, width in order if is_wildcard(host)]
+    wildcards = Matcher(matcher_list=MatcherMatcherList(matchers=tried)) if tried else None
     if not exact:
         return wildcards
     return Matcher(
         matcher_tree=MatcherMatcherTree(input=_server_name(), exact_match_map=MatcherMatcherTreeMatchMap(map=exact)),
         on_no_match=MatcherOnMatch(matcher=wildcards) if wildcards is not None else None,
     )
-
-
-def _wildcard_matcher(chains: Mapping[str, MatcherOnMatch], width: str) -> Matcher | None:
-    if not chains:
-        return None
-    matchers = [_wildcard(host, choice, width) for host, choice in chains.items()]
-    return Matcher(matcher_list=MatcherMatcherList(matchers=matchers))
 
 
 def _wildcard(host: str, choice: MatcherOnMatch, width: str) -> MatcherMatcherListFieldMatcher:

@@ -10,6 +10,7 @@ from typing import Final
 from xds.problems.problem import Key
 from xds.traffic.backends import BackendKey
 from xds.traffic.client_certificates import CheckedHost
+from xds.traffic.hosts import wildcards_of
 from xds.traffic.layer4 import TCP_IDLE_TIMEOUT
 
 _VARIANT_BYTES: Final = 5
@@ -140,6 +141,8 @@ class TlsTable:
         closed: Hosts that should be passed through and can't be, sorted. Their connections are closed, and never
             decrypted.
         sources: The clients that may connect to a passed host; an absent host takes all.
+        deep: The wildcards that stand for any number of labels, as listeners of Gateways have them. Others stand for
+            one label.
     """
 
     terminations: tuple[Termination, ...] = ()
@@ -150,6 +153,11 @@ class TlsTable:
     passed: tuple[Passthrough, ...] = ()
     closed: tuple[str, ...] = ()
     sources: Mapping[str, Sources] = field(default_factory=dict)
+    deep: frozenset[str] = frozenset()
+
+    def deep_over(self, host: str) -> tuple[str, ...]:
+        """The wildcards for any number of labels that cover a host, the longest first."""
+        return tuple(each for each in wildcards_of(host) if each in self.deep) if self.deep else ()
 
     @property
     def named(self) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from xds.kube.objects import Ingress
+from xds.kube.objects import Ingress, KubeObject
 from xds.kube.state import KubeState, seniority, why_first
 from xds.problems.field_path import FieldPath
 from xds.problems.reasons import Reason
@@ -62,8 +62,8 @@ def only_of_owner(
     return [each for each in ingresses if each.key.namespace == owner.key.namespace]
 
 
-def belonging(host: str, owner: Ingress, other: Ingress) -> str:
-    """Whose a host is, and why, to begin a message to the owner of another Ingress."""
+def belonging(host: str, owner: Ingress, other: KubeObject) -> str:
+    """Whose a host is, and why, to begin a message to the owner of another object."""
     place = f"host {shown(host)} belongs" if host else "the rules without host belong"
     # An older Ingress may have the host in a TLS entry only.
     why = why_first(owner, other) if seniority(owner) < seniority(other) else "which has the rules for the host"

@@ -1,24 +1,26 @@
 """From the TLS entries of all Ingresses to the certificate for each TLS host."""
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
 from xds.kube.cert_manager import makes_secrets
-from xds.kube.objects import Ingress, IngressTLS
-from xds.kube.state import KubeState, why_first
+from xds.kube.objects import Ingress, IngressTLS, KubeObject
+from xds.kube.state import KubeState, seniority, why_first
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
 from xds.traffic.client_certificates import CheckedHost
-from xds.traffic.hosts import wildcard_of
+from xds.traffic.hosts import NO_HOST, wildcard_of
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate import cert_manager
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.findings import HostCiphers, UnitFindings
+from xds.translate.gateway.shared_listeners import SharedListener
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.ownership import NO_OWNERS, belonging
 from xds.translate.served_certificates import CertificateStore, served_certificate
@@ -52,6 +54,7 @@ class TlsTranslation:
         check_of: Finds the demands for the connections of a TLS host; None: there are none.
         owners: The Ingress whose namespace a host of rules belongs to; hosts that are absent are shared.
         undecrypted: The hosts whose TLS is passed through, or closed.
+        shared: The listeners of Gateways that share the port of Ingress, the senior first.
     """
 
     def __init__(
@@ -69,7 +72,9 @@ class TlsTranslation:
         check_of: Callable[[str], CheckedHost | None] = unchecked,
         owners: Mapping[str, Ingress] = NO_OWNERS,
         undecrypted: UndecryptedHosts = NOTHING_UNDECRYPTED,
+        shared: Sequence[SharedListener] = (),
     ) -> None:
+        self._shared = shared
         self._checked = checked
         self._check_of = check_of
         self._further = further
@@ -84,6 +89,7 @@ class TlsTranslation:
         self._undecrypted = undecrypted.hosts
         self._tls_hosts = TlsHosts(undecrypted)
         self._certificates: dict[Key, Certificate | None] = {}
+        self._default_of_gateway: Certificate | None = None
         self._dates: dict[tuple[Key, str], tuple[datetime, ...]] = {}
 
     @property
@@ -93,10 +99,15 @@ class TlsTranslation:
 
     def run(self) -> Steps[tuple[TlsTable, dict[Key, Certificate]]]:
         """The table, and the certificates that the table uses, by Secret."""
+        shared = deque(self._shared)
         for ingress in self._state.ingresses_with_tls():
+            while shared and seniority(shared[0].claimant) < seniority(ingress):
+                self._claim_shared(shared.popleft())
             for index, entry in enumerate(() if self._skips(ingress) else ingress.spec.tls or ()):
                 self._claim(ingress, entry, FieldPath.of("spec", "tls", index))
                 yield
+        for each in shared:
+            self._claim_shared(each)
         self._tls_hosts.share(self._further, self._names)
         for host in sorted(self._ciphers):
             self._choose(host, self._ciphers[host])
@@ -138,6 +149,37 @@ class TlsTranslation:
             return
         served = [host for host in hosts if self._own(host, Claim(certificate, ingress), at)]
         self._check_names(served, certificate.secret, ingress.ref, at)
+
+    def _claim_shared(self, listener: SharedListener) -> None:
+        """Claim the host of a Gateway's listener. The Gateway reports the certificates themselves."""
+        host = listener.host
+        if host in self._undecrypted:
+            message = f"TLS of host {shown(host)} is that of {self._undecrypted[host].ingress.ref}, not decrypted here"
+            self._findings.report(listener.ref, Reason.PASSTHROUGH_CONFLICT, message, listener.field)
+            return
+        if not self._may_claim(listener.claimant, host, listener.field, "listener"):
+            return
+        self._certificates |= {each.secret: each for each in listener.certificates}
+        if host == NO_HOST:
+            self._claim_default(listener)
+        elif not listener.certificates:
+            self._tls_hosts.claim_without_certificate(host, listener.claimant)
+            self._tls_hosts.deepen(host)
+        for certificate in listener.certificates if host else ():
+            if self._own(host, Claim(certificate, listener.claimant), listener.field):
+                self._tls_hosts.deepen(host)
+
+    def _claim_default(self, listener: SharedListener) -> None:
+        """Serve the certificate of a listener without hostname for names that no TLS host covers."""
+        if self._default_secret is None and self._default_of_gateway is None and listener.certificates:
+            self._default_of_gateway = listener.certificates[0]
+            return
+        if self._default_of_gateway in listener.certificates:
+            return
+        first = self._default_secret or (self._default_of_gateway and self._default_of_gateway.secret)
+        message = f"connections for names that no TLS host covers are served with Secret {first}" if first else ""
+        if message:
+            self._findings.report(listener.ref, Reason.CERTIFICATE_CONFLICT, message, listener.field)
 
     def _report_unused(self, host: str, found: Undecrypted, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> None:
         """Report an entry for a host whose TLS isn't terminated. The entry still redirects plain requests."""
@@ -187,13 +229,13 @@ class TlsTranslation:
             except InvalidError:
                 continue  # the translation of the rule reports the host
 
-    def _may_claim(self, ingress: Ingress, host: str, at: FieldPath) -> bool:
-        """Whether a host, or the host of a further name, belongs to the namespace of an Ingress, or to none."""
+    def _may_claim(self, claimant: KubeObject, host: str, at: FieldPath, what: str = "TLS entry") -> bool:
+        """Whether a host, or the host of a further name, belongs to the namespace of a claimant, or to none."""
         owner = self._owners.get(self._further.get(host, host))
-        if owner is None or owner.key.namespace == ingress.key.namespace:
+        if owner is None or owner.key.namespace == claimant.key.namespace:
             return True
-        message = f"{belonging(host, owner, ingress)}; the TLS entry is left out for the host"
-        self._findings.report(ingress.ref, Reason.HOST_OF_OTHER_NAMESPACE, message, at)
+        message = f"{belonging(host, owner, claimant)}; the {what} is left out for the host"
+        self._findings.report(claimant.ref, Reason.HOST_OF_OTHER_NAMESPACE, message, at)
         return False
 
     def _own(self, host: str, claim: Claim, at: FieldPath) -> bool:
@@ -201,14 +243,14 @@ class TlsTranslation:
         first = self._tls_hosts.claim(host, claim)
         if first is None:
             return True
-        whose = f"{first.ingress.ref}, {why_first(first.ingress, claim.ingress)}"
+        whose = f"{first.claimant.ref}, {why_first(first.claimant, claim.claimant)}"
         message = f"TLS host {shown(host)} is served with Secret {first.certificate.secret} of {whose}"
-        self._findings.report(claim.ingress.ref, Reason.CERTIFICATE_CONFLICT, message, at)
+        self._findings.report(claim.claimant.ref, Reason.CERTIFICATE_CONFLICT, message, at)
         return False
 
     def _default_certificate(self) -> Certificate | None:
         if self._default_secret is None:
-            return None
+            return self._default_of_gateway
         return self._certificate(self._default_secret, ObjectRef("Secret", *self._default_secret), WHOLE_OBJECT)
 
     def _certificate(

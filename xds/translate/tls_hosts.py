@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
-from xds.kube.objects import Ingress
+from xds.kube.objects import Ingress, KubeObject
 from xds.problems.problem import Key
 from xds.traffic.backends import BackendKey
 from xds.traffic.client_certificates import CheckedHost
-from xds.traffic.hosts import wildcard_of
+from xds.traffic.hosts import is_wildcard, wildcard_of
 from xds.traffic.tls import Certificate, CipherChoice, KeyType, Passthrough, Termination, TlsTable
 from xds.translate.undecrypted import ALL_CLIENTS, NOTHING_UNDECRYPTED, UndecryptedHosts
 
@@ -19,15 +19,19 @@ _Place: TypeAlias = tuple[tuple[Key, ...], CipherChoice | None, CheckedHost | No
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The wish of an Ingress to serve a certificate for a TLS host."""
+    """The wish to serve a certificate for a TLS host.
+
+    Attributes:
+        claimant: An Ingress; or a Gateway or ListenerSet that shares the port.
+    """
 
     certificate: Certificate
-    ingress: Ingress
+    claimant: KubeObject
 
 
 @dataclass(slots=True)
 class TlsHosts:
-    """The claims to TLS hosts. The oldest Ingress claims first.
+    """The claims to TLS hosts. The oldest object claims first.
 
     The first claim to a host is honoured, and the first claim with the other type of key from the same namespace:
     another namespace could otherwise take the host away from all clients that prefer its type of key.
@@ -39,24 +43,40 @@ class TlsHosts:
     undecrypted: UndecryptedHosts = NOTHING_UNDECRYPTED
 
     _claims: dict[str, dict[KeyType, Claim]] = field(default_factory=dict)
-    _without_certificate: dict[str, Ingress] = field(default_factory=dict)
+    _without_certificate: dict[str, KubeObject] = field(default_factory=dict)
+    _named: set[str] = field(default_factory=set)
+    _deep: set[str] = field(default_factory=set)
+    _of_gateways: set[str] = field(default_factory=set)
     _ciphers: dict[str, CipherChoice] = field(default_factory=dict)
     _checked: dict[str, CheckedHost] = field(default_factory=dict)
     _by_default: set[str] = field(default_factory=set)
 
     def claim(self, host: str, claim: Claim) -> Claim | None:
         """The claim that stands in the way; None if this claim is honoured, or asks for what is served already."""
+        self._note(host, claim.claimant)
         honoured = self._claims.setdefault(host, {})
         if any(each.certificate.content == claim.certificate.content for each in honoured.values()):
             return None
         first = next(iter(honoured.values()), claim)
-        if first.ingress.key.namespace != claim.ingress.key.namespace:
+        if first.claimant.key.namespace != claim.claimant.key.namespace:
             return first
         kept = honoured.setdefault(claim.certificate.key_type, claim)
         return None if kept is claim else kept
 
-    def claim_without_certificate(self, host: str, ingress: Ingress) -> None:
-        self._without_certificate.setdefault(host, ingress)
+    def claim_without_certificate(self, host: str, claimant: KubeObject) -> None:
+        self._note(host, claimant)
+        self._without_certificate.setdefault(host, claimant)
+
+    def _note(self, host: str, claimant: KubeObject) -> None:
+        if isinstance(claimant, Ingress):
+            self._named.add(host)
+        else:
+            self._of_gateways.add(host)
+
+    def deepen(self, host: str) -> None:
+        """Have a wildcard stand for any number of labels."""
+        if is_wildcard(host):
+            self._deep.add(host)
 
     def choose(self, host: str, ciphers: CipherChoice) -> bool:
         """Choose the ciphers of a host. False where no TLS host covers the host: its certificate is the default one.
@@ -154,19 +174,22 @@ class TlsHosts:
             )
             for place, hosts in hosts_of.items()
         )
-        owners = {host: ingress.key for host, ingress in self._without_certificate.items()}
-        owners |= {host: next(iter(claims.values())).ingress.key for host, claims in self._claims.items()}
+        claimants = self._without_certificate | {
+            host: next(iter(claims.values())).claimant for host, claims in self._claims.items()
+        }
+        owners = {host: each.key for host, each in claimants.items() if isinstance(each, Ingress)}
         undecrypted = self.undecrypted.hosts
         closed = {host for host, each in undecrypted.items() if not each.backend} | (set() if default else kept)
         return TlsTable(
             tuple(sorted(terminations, key=lambda each: (each.secrets, each.name))),
             tuple(sorted(self._without_certificate.keys() - self._claims.keys())),
-            by_default | self.undecrypted.without_entry,
+            by_default | self.undecrypted.without_entry | (self._of_gateways - self._named),
             owners | {host: each.ingress.key for host, each in undecrypted.items()},
             same,
             self._passed(),
             tuple(sorted(closed)),
             {host: each.sources for host, each in undecrypted.items() if each.backend and each.sources != ALL_CLIENTS},
+            frozenset(self._deep),
         )
 
     def _passed(self) -> tuple[Passthrough, ...]:

@@ -31,6 +31,7 @@ from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.gateway.api import GatewayApi
 from xds.translate.gateway.doors import SharedHosts
+from xds.translate.gateway.shared_listeners import SharedListener
 from xds.translate.hosts import authorized, translate_host
 from xds.translate.layer4.ports import Layer4Ports
 from xds.translate.nginx.canary import Canary
@@ -126,6 +127,7 @@ class Translator:
             allow_external_name=options.allow_external_name,
             max_regex_size=options.max_regex_size,
         )
+        self._shared_listeners: tuple[SharedListener, ...] = ()
         self._shared_hosts = SharedHosts(state, options.gateway, problems.report)
         self._updates = 0
         self._is_updating = False
@@ -341,15 +343,16 @@ class Translator:
         if owners_changed and (self._state.keys_with_tls or self._state.has_passthrough):
             stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
+        gateway = yield from self._gateway.update(stale, now)
+        self._credentials.use("gateways", self._gateway.credentials)
+        hosts |= self._shared_hosts.update(self._hosts, hosts, self._gateway.tables, gateway.tables)
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed or canaries_changed, False
+        tls_is_stale |= self._note_shared_listeners()
         tls_is_stale = self._checked.take_changed() or tls_is_stale
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
         if tls_is_stale or not self._checked.names.isdisjoint(stale.hosts):
             self._use_authorities(now)
         ports = yield from self._layer4.update(stale)
-        gateway = yield from self._gateway.update(stale, now)
-        self._credentials.use("gateways", self._gateway.credentials)
-        hosts |= self._shared_hosts.update(self._hosts, hosts, self._gateway.tables, gateway.tables)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._problems.report(("endpoints", backend), ())
@@ -376,6 +379,11 @@ class Translator:
             bound=gateway.listeners,
             tables=gateway.tables,
         )
+
+    def _note_shared_listeners(self) -> bool:
+        """Note the listeners of Gateways that share the port of Ingress, and return whether they differ."""
+        before, self._shared_listeners = self._shared_listeners, self._gateway.shared_listeners
+        return before != self._shared_listeners
 
     def _translate_ingress(self, key: Key) -> None:
         findings = UnitFindings()
@@ -498,6 +506,7 @@ class Translator:
             check_of=self._checked.find,
             owners=self._owners.current,
             undecrypted=undecrypted,
+            shared=self._shared_listeners,
         )
         self._tls, self._certificates = yield from translation.run()
         self._date_period = translation.period

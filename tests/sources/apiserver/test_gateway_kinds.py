@@ -23,6 +23,7 @@ from xds.kube.gateway_objects import (
     HTTPRoute,
     ListenerSet,
     Namespace,
+    ReferenceGrant,
 )
 from xds.kube.kinds import KINDS
 from xds.kube.objects import ConfigMap, Ingress, Secret, Service
@@ -140,6 +141,21 @@ async def test_objects_of_a_kind_that_turns_up_later_come_in_one_batch(api: Watc
     assert {type(each.object) for each in batch.changes if isinstance(each, Applied)} == set(GATEWAY_KINDS)
 
 
+async def test_grants_of_an_older_release_are_read_in_their_version(api: WatchedApi, follower: Follower) -> None:
+    """Release 1.4 serves ReferenceGrants as v1beta1 alone. An upgrade to v1 withdraws none."""
+    api.beta = {ReferenceGrant}
+    api.write(ReferenceGrant, "a")
+    await follower.until_synced()
+    assert set(follower.of(ReferenceGrant)) == {"a"}
+    api.beta = set()
+    api.cut(ReferenceGrant)
+    api.write(ReferenceGrant, "b")
+    batch = await follower.next_of_objects()
+    last = {each.object.key: each for each in batch.changes if isinstance(each, Applied)}
+    assert set(last) == {Key("default", "a"), Key("default", "b")}, "deleted and applied at once"
+    assert set(follower.of(ReferenceGrant)) == {"a", "b"}
+
+
 async def test_kinds_that_are_removed_lose_their_objects(api: WatchedApi, follower: Follower) -> None:
     for kind in GATEWAY_KINDS:
         api.write(kind, "a")
@@ -208,6 +224,16 @@ async def test_a_forbidden_kind_does_not_hold_back_changes_of_others(api: Watche
     api.write(Service, "a")
     batch = await follower.next_of_objects()
     assert [type(each.object) for each in batch.changes if isinstance(each, Applied)] == [Service]
+
+
+async def test_without_any_right_the_classes_alone_are_a_problem(api: WatchedApi, follower: Follower) -> None:
+    for kind in GATEWAY_KINDS:
+        api.faults[kind] += [refuse(403)] * 1000
+    await follower.until_synced()
+    await until(lambda: all(len(requests(api, kind)) > 1 for kind in GATEWAY_KINDS))
+    await follower.until(lambda: len(follower.problems) == 1)
+    (problem,) = follower.problems
+    assert problem.object.name == "gatewayclasses.gateway.networking.k8s.io"
 
 
 # Objects named by others

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from tests.support.watched_api import WatchedApi, number, refuse
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
-from xds.kube.gateway_objects import Gateway, GatewayClass, HTTPRoute, Namespace
+from xds.kube.gateway_objects import Gateway, GatewayClass, HTTPRoute, Namespace, ReferenceGrant
 from xds.kube.kinds import KINDS
 from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.references import AnnotatedObjects
@@ -80,6 +80,7 @@ class Follower:
                         kind in (Secret, ConfigMap, Namespace)
                         or any(end > last for end in ends)
                         or self.restored
+                        or kind is ReferenceGrant  # of another version, applied again at once
                         or not self._api.serves(kind)
                     ), "nothing that exists is withdrawn"
                 case Listed(kind=kind):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.gateway_objects import http_route, to
 from tests.support.gateway_world import gateway, gateway_class, listener
-from tests.support.objects import World, born, ingress, path, rule, service
+from tests.support.objects import World, born, certificate, ingress, path, rule, secret, service, tls
 from tests.support.route_table_annotations import annotated
 from xds.explain.matcher import answer
 from xds.explain.request import Request
@@ -171,3 +171,84 @@ def test_a_port_of_ingress_takes_its_protocol_alone() -> None:
         for each in getattr(status, "listeners", ())
     }
     assert reasons == {"http": "PortUnavailable", "bound": "PortUnavailable"}
+
+
+def https(hostname: str = HOST, secret_name: str = "gateway", name: str = "https") -> dict[str, Any]:
+    refs = [{"name": secret_name}]
+    return listener(hostname, name=name, port=443, protocol="HTTPS", tls={"mode": "Terminate", "certificateRefs": refs})
+
+
+CERTIFICATES: Final = tuple(secret(name, certificate(HOST, "*.example.com")) for name in ("gateway", "site"))
+
+
+def certificate_of(of: World, sni: str) -> str:
+    """The Secret whose certificate a client gets, `closed`, or empty for the default certificate that isn't there."""
+    tls_table = of.traffic.tls
+    if sni in tls_table.without_certificate:
+        return "closed"
+    found = [each for each in tls_table.terminations if sni in each.hosts] or [
+        each for each in tls_table.terminations if each.is_default
+    ]
+    return found[0].secrets[0].name if found else ""
+
+
+def test_a_listener_has_a_tls_host_of_the_port_of_ingress() -> None:
+    found = world(shared_gateway(https()), *CERTIFICATES, route())
+    assert dict(found.traffic.bound) == {}
+    assert certificate_of(found, HOST) == "gateway"
+    assert served(found, https=True) == "new"
+    assert served(found) == "404"
+    assert found.traffic.certificates.keys() == {CERTIFICATES[0].key}
+
+
+def test_plain_and_tls_listeners_have_routes_of_their_own() -> None:
+    plain, secure = (
+        msgspec.structs.replace(each, spec=msgspec.structs.replace(each.spec, parent_refs=parents))
+        for each, parents in (
+            (route(name="plain"), parent_refs("http")),
+            (route(to("deep"), name="secure"), parent_refs("https")),
+        )
+    )
+    found = world(shared_gateway(listener(), https()), *CERTIFICATES, plain, secure, of_ingress("/old"))
+    assert (served(found), served(found, https=True)) == ("new", "deep")
+    assert (served(found, "/old"), served(found, "/old", https=True)) == ("old", "old")
+
+
+def parent_refs(section: str) -> Any:
+    (found,) = http_route(to("new"), parentRefs=[{"name": "edge", "sectionName": section}]).spec.parent_refs or ()
+    return (found,)
+
+
+@pytest.mark.parametrize(("day", "winner", "loser"), [(-1, "site", "edge"), (1000, "gateway", HOST)])
+def test_of_two_certificates_that_of_the_older_object_is_served(day: int, winner: str, loser: str) -> None:
+    edge = shared_gateway(https())
+    others = (secret("gateway", certificate(HOST)), secret("site", certificate(HOST, "b.test")))
+    found = world(edge, *others, of_ingress(day=day, tls=[tls(HOST, secret="site")]))
+    assert certificate_of(found, HOST) == winner
+    assert [name for name, reason in found.reasons() if reason == Reason.CERTIFICATE_CONFLICT] == [loser]
+
+
+def test_connections_of_a_listener_without_certificate_are_closed() -> None:
+    found = world(shared_gateway(https(secret_name="absent")), route())
+    assert certificate_of(found, HOST) == "closed"
+
+
+def test_a_listener_without_hostname_has_the_default_certificate() -> None:
+    found = world(shared_gateway(https("")), *CERTIFICATES, route(hostname=""))
+    assert certificate_of(found, "any.test") == "gateway"
+    assert served(found, host="any.test", https=True) == "new"
+
+
+def test_a_listener_does_not_redirect_plain_requests_of_ingress() -> None:
+    redirecting = of_ingress(annotations=annotated(ssl_redirect="true"))
+    found = world(shared_gateway(https("*.example.com")), *CERTIFICATES, redirecting, is_compatible=True)
+    assert served(found) == "old"
+    assert served(found, https=True) == "old"
+
+
+def test_a_listener_that_leaves_takes_its_tls_host_along() -> None:
+    edge = shared_gateway(https())
+    found = world(edge, *CERTIFICATES, route())
+    found.apply(Deleted(type(edge), edge.key))
+    assert found.traffic.tls.terminations == ()
+    assert served(found, https=True) == "0"

@@ -103,7 +103,7 @@ def test_a_share_whose_filter_cannot_be_followed_answers_500() -> None:
     assert [each.key and each.key.service for each in route.action.shares] == ["web", None]
     assert found.refused is None
     assert found.partially
-    assert found.partially.message.startswith("Dropped Rule 0: spec.rules[0].backendRefs[1].filters[0]")
+    assert found.partially.message.startswith(f"Dropped Rule {0}: spec.rules[0].backendRefs[1].filters[0]")
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_a_rule_with_an_invalid_match_is_left_out(match: dict[str, Any]) -> None
     beside = translated(http_route(to("web"), bad), service("web"))
     assert len(beside.routes) == 1
     assert beside.partially
-    assert beside.partially.message.startswith("Dropped Rule 1: spec.rules[1].matches[0]")
+    assert beside.partially.message.startswith(f"Dropped Rule {1}: spec.rules[1].matches[0]")
 
 
 def test_routes_are_tried_in_the_order_of_the_specification() -> None:

@@ -9,7 +9,8 @@ import pytest
 from tests.support.gateway_objects import http_route, to
 from tests.support.objects import World, service
 from xds.problems.field_path import FieldPath
-from xds.traffic.affinity import Affinity
+from xds.traffic.actions import Forward
+from xds.traffic.affinity import Affinity, mark_of
 from xds.traffic.backends import BackendKey
 from xds.traffic.cors import ANY_ORIGIN, NO_ORIGIN, Cors, pattern
 from xds.traffic.mirror import Mirror
@@ -22,9 +23,11 @@ from xds.translate.gateway.cors import cors
 from xds.translate.gateway.durations import duration
 from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
 from xds.translate.gateway.grants import Grants
+from xds.translate.gateway.http_route import translate_http_route
 from xds.translate.gateway.mirrors import mirror
 from xds.translate.gateway.options import NO_GATEWAYS
 from xds.translate.gateway.policies import rule_policy
+from xds.translate.gateway.translated import TranslatedRoute
 
 SECOND = timedelta(seconds=1)
 AT = FieldPath.of("spec", "rules", 0)
@@ -306,3 +309,30 @@ def test_a_mirror_to_an_absent_service_copies_nothing_and_is_a_finding() -> None
 def test_an_invalid_share_is_named(share: dict[str, Any]) -> None:
     with pytest.raises(InvalidRuleError):
         mirrored(findings(), **share)
+
+
+def split(**persistence: Any) -> TranslatedRoute:
+    given = findings().context
+    rule = to("web*3", "copy*1", "absent*1", sessionPersistence=persistence)
+    return translate_http_route(given, http_route(rule))
+
+
+def test_a_session_stays_with_its_backend_whatever_the_weights() -> None:
+    found = split(sessionName="sid").routes
+    marks = [mark_of(BackendKey("default", each, 80)) for each in ("web", "copy")]
+    assert [[str(each) for each in route.conditions] for route in found] == [
+        *([f"cookie sid.canary={mark}"] for mark in marks),
+        [],
+    ]
+    assert [[each.mark for each in route.action.backends] for route in found if isinstance(route.action, Forward)] == [
+        [""],
+        [""],
+        [*marks, ""],
+    ]
+    assert [route.backend.service for route in found[:2] if route.backend] == ["web", "copy"]
+
+
+def test_sessions_by_header_have_one_backend() -> None:
+    found = split(type="Header")
+    assert found.refused
+    assert str(found.refused.field) == "spec.rules[0].sessionPersistence.type"

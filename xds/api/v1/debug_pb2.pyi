@@ -389,16 +389,18 @@ class Problem(_message.Message):
     def __init__(self, object: _Optional[_Union[ObjectReference, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., field: _Optional[str] = ..., location: _Optional[str] = ..., level: _Optional[_Union[Level, str]] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
-    __slots__ = ("url", "method", "headers", "source")
+    __slots__ = ("url", "method", "headers", "source", "address")
     URL_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
     url: str
     method: str
     headers: _containers.RepeatedCompositeFieldContainer[Header]
     source: str
-    def __init__(self, url: _Optional[str] = ..., method: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., source: _Optional[str] = ...) -> None: ...
+    address: str
+    def __init__(self, url: _Optional[str] = ..., method: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., source: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
 
 class Header(_message.Message):
     __slots__ = ("name", "value")

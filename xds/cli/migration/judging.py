@@ -86,8 +86,8 @@ def converted(found: Input, wish: Wish, gateway: Key, class_name: str) -> Conver
         class_name: Of the GatewayClass to be made.
     """
     judged = _Judged.of(found, wish)
-    subjects = (each for each in judged.inventory.subjects if judged.world.is_wanted(each.ingress))
-    return convert(judged.world.translator, subjects, gateway, class_name)
+    world = judged.world
+    return convert(world.translator, judged.inventory.subjects, world.is_wanted, gateway, class_name)
 
 
 def judge(found: Input, wish: Wish) -> Report:

@@ -97,7 +97,7 @@ def said(name: str) -> Said:
     """The saying of an annotation by its name without the prefix."""
     if name in _NAMES:
         return _NAMES[name]
-    known = next((each for each in ANNOTATIONS.values() if each.name == name), None)
+    known = ANNOTATIONS.get(name)
     return _FAMILIES[known.family] if known else Said(Saying.UNSAID, "no annotation of ingress-nginx")
 
 

@@ -86,6 +86,15 @@ def rule_of(route: Route, backends: Mapping[BackendKey, Backend]) -> Rule:
     return Rule(match, rest, tuple(differences))
 
 
+def path_match(route: Route) -> dict[str, Any]:
+    """The match of a route's path.
+
+    Raises:
+        UnsaidError: the API has no words for the path with its rewrite.
+    """
+    return _path(route)[0]
+
+
 def _path(route: Route) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The match of the path, and the rewrite that depends on how the path matches."""
     rewrite = route.policy.rewrite

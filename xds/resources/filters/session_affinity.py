@@ -68,6 +68,8 @@ def mark(backend: WeightedBackend, affinity: Affinity | None, *, tls: bool) -> l
     if affinity is None or not backend.mark:
         return []
     attributes = {**affinity.attributes(tls=tls), "HttpOnly": ""}
+    if affinity.lifetime:
+        attributes["Max-Age"] = f"{affinity.lifetime.total_seconds():.0f}"
     parts = (f"{name}={value}" if value else name for name, value in attributes.items())
     cookie = "; ".join((f"{affinity.mark_cookie}={backend.mark}", *parts))
     # A Set-Cookie of the backend stays.

@@ -105,4 +105,4 @@ def filter_chain_matcher(listener: BoundListener, chains: Mapping[str, Chain]) -
     choices = {name: CLOSED for chain in listener.chains for name in chain.server_names}
     choices |= {each: chosen(name) for name, chain in chains.items() for each in chain.server_names}
     longest_first = sorted(choices, key=lambda name: (-name.count("."), name))
-    return by_server_name({name: choices[name] for name in longest_first}, _ANY_LABELS)
+    return by_server_name(choices, [(name, _ANY_LABELS) for name in longest_first])

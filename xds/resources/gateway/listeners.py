@@ -1,7 +1,10 @@
 """LDS: the bound listeners."""
 
 from dataclasses import replace
+from ipaddress import ip_address
+from typing import Final
 
+from xds.envoyapi import codec
 from xds.envoyapi.messages import Listener
 from xds.resources import names
 from xds.resources.addresses import socket_address
@@ -14,6 +17,8 @@ from xds.resources.listeners import DEFAULT_FILTER_CHAIN, plain_listener, proxy_
 from xds.resources.options import ProxyOptions
 from xds.traffic.bound import BoundListener, ListenerKey
 from xds.traffic.layer4 import Layer4Route, PortKey, Transport
+
+_FREELY_BOUND: Final = Listener(freebind=True)
 
 
 def bound_options(options: ProxyOptions, listener: BoundListener) -> ProxyOptions:
@@ -41,8 +46,20 @@ def bound_listener(listener: BoundListener, options: ProxyOptions) -> Listener |
     key, (chain,) = listener.key, listener.chains
     if chain.table:
         address = socket_address(key.address, key.port)
-        return plain_listener(options, str(key), address, names.table_routes(chain.table))
-    return _stream_listener(key, chain.route, options) if chain.route else None
+        return _freely_bound(key, plain_listener(options, str(key), address, names.table_routes(chain.table)))
+    return _freely_bound(key, _stream_listener(key, chain.route, options)) if chain.route else None
+
+
+def _freely_bound(key: ListenerKey, listener: Listener) -> Listener:
+    """The listener, which binds an address that the machine doesn't have, or doesn't have yet.
+
+    An address for several proxies (keepalived, MetalLB) is that of one machine at a time. Loopback addresses are
+    everywhere, and macOS doesn't know the option.
+    """
+    address = ip_address(key.address)
+    if not (address.is_unspecified or address.is_loopback):
+        codec.upb(listener).MergeFrom(codec.upb(_FREELY_BOUND))
+    return listener
 
 
 def _stream_listener(key: ListenerKey, route: Layer4Route, options: ProxyOptions) -> Listener:
@@ -60,7 +77,7 @@ def _by_server_name(listener: BoundListener, options: ProxyOptions) -> Listener 
     key = listener.key
     built = {name: filter_chain(listener, name, chain, options) for name, chain in chains.items()}
     default = built.pop(DEFAULT_FILTER_CHAIN, None)
-    return Listener(
+    found = Listener(
         name=str(key),
         address=socket_address(key.address, key.port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
@@ -71,6 +88,7 @@ def _by_server_name(listener: BoundListener, options: ProxyOptions) -> Listener 
         filter_chains=[*built.values()],
         default_filter_chain=default,
     )
+    return _freely_bound(key, found)
 
 
 def stat_prefix(key: ListenerKey) -> str:

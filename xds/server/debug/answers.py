@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.facts import StateReader
+from xds.explain.gateway_facts import KINDS
 from xds.explain.layer4_list import listed_ports, read_claims
 from xds.explain.layer4_object_facts import ClaimFacts
 from xds.explain.overview_query import select
@@ -177,11 +178,13 @@ class Answers:
         return found
 
     async def why_object(self, request: pb.WhyObjectRequest, in_thread: InThread | None = None) -> pb.WhyObjectResponse:
-        """The state of a ConfigMap or Service, judged in `in_thread`; None: the thread of the API."""
+        """The state of an object, judged in `in_thread`; None: the thread of the API."""
         self._snapshots.require_snapshot()
         about = ObjectRef(request.object.kind, request.object.namespace, request.object.name)
-        if about.kind not in (ConfigMap.kind, Service.kind):
-            raise InvalidRequestError(f"the kind {about.kind!r} is neither ConfigMap nor Service")
+        if about.kind not in (ConfigMap.kind, Service.kind, *KINDS):
+            raise InvalidRequestError(
+                f"the kind {about.kind!r} is none of ConfigMap, Service, {', '.join(sorted(KINDS))}"
+            )
         found = await self._explaining.why_object(about, in_thread or self._thread, _wall_clock())
         if found is None:
             read = " that a flag or an annotation names" if about.kind == ConfigMap.kind else ""

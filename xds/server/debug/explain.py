@@ -6,6 +6,8 @@ from typing import Final
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.connection import ListenerRejection
 from xds.explain.facts import StateReader
+from xds.explain.gateway_facts import KINDS, gateway_facts
+from xds.explain.gateway_objects import explain_gateway_object
 from xds.explain.ingress import explain_ingress
 from xds.explain.ingress_facts import index_hosts, ingress_facts
 from xds.explain.layer4 import connection_facts, explain_connection
@@ -53,7 +55,7 @@ class Explaining:
             return await self._explain_connection(about, in_thread)
         state_reader = self._state_reader
         headers = [(each.name, each.value) for each in asked.headers]
-        request = question(asked.url, asked.method or "GET", headers, asked.source)
+        request = question(asked.url, asked.method or "GET", headers, asked.source, asked.address)
         for _ in range(MAX_STATE_READS):
             excerpt = state_reader.excerpt(request)
             given = await in_thread(lambda excerpt=excerpt: state_reader.answer(excerpt, request))  # type: ignore[misc]
@@ -86,8 +88,10 @@ class Explaining:
         return len(deliveries), rejections
 
     async def why_object(self, about: ObjectRef, in_thread: InThread, at: WallClock) -> pb.WhyObjectResponse | None:
-        """The state of a ConfigMap or Service; None if there is none and nothing names it."""
+        """The state of an object; None if there is none and nothing names it."""
         reader, reading = self._state_reader, ObjectReading()
+        if about.kind in KINDS:
+            return await self._why_gateway_object(about, in_thread, at)
         async for _ in in_slices(reading.steps(reader, about)):
             pass
         facts = object_facts(reader, about, reading)
@@ -95,6 +99,17 @@ class Explaining:
             return None
         deliveries, pending = self._deliveries(facts.resources), reader.busy()
         return await in_thread(lambda: why_object_response(explain_object(facts), at, deliveries, pending=pending))
+
+    async def _why_gateway_object(
+        self, about: ObjectRef, in_thread: InThread, at: WallClock
+    ) -> pb.WhyObjectResponse | None:
+        facts = gateway_facts(self._state_reader, about)
+        if facts is None:
+            return None
+        deliveries, pending = self._deliveries(facts.resources), self._state_reader.busy()
+        return await in_thread(
+            lambda: why_object_response(explain_gateway_object(facts), at, deliveries, pending=pending)
+        )
 
     async def why_ingress(
         self, asked: pb.WhyIngressRequest, in_thread: InThread, at: WallClock

@@ -25,6 +25,7 @@ class ReportingFigures(Protocol):
 _WRITES: Final = {
     "status": ("xds_ingress_status_writes", "Writes of an Ingress' status."),
     "gateway_status": ("xds_ingress_gateway_status_writes", "Writes of a status of the Gateway API."),
+    "gateway_service": ("xds_ingress_gateway_service_writes", "Writes of the Service of a Gateway."),
     "event": ("xds_ingress_events", "Writes of Events."),
     "lease": ("xds_ingress_lease_writes", "Writes of the Lease."),
 }

@@ -10,14 +10,15 @@ Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#unaggregate
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 import aiohttp
 import msgspec
 import structlog
 
-from xds.kube.gateway_objects import GATEWAY_KINDS, GROUP, Namespace
+from xds.kube.gateway_objects import GATEWAY_KINDS, GatewayClass, Namespace, ReferenceGrant
 from xds.kube.objects import KubeObject
 from xds.kube.wire import GarbledError
 from xds.kubeapi.backoff import Backoff
@@ -25,8 +26,6 @@ from xds.kubeapi.client import ApiClient, ErrorStatus
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.watch import FAILURES
-
-DISCOVERY_PATH: Final = f"/apis/{GROUP}/v1"
 
 DISCOVERY_INTERVAL_SECONDS: Final = 30.0
 
@@ -81,7 +80,7 @@ class OptionalWatches:
         self._watch = watch
         self._on_changed = changed
         self._tasks: dict[Scope, asyncio.Task[None]] = {}
-        self._missing: frozenset[type[KubeObject]] = frozenset()
+        self._missing: set[Scope] = set()
         self._asked = asyncio.Event()
         self._group = asyncio.TaskGroup()
 
@@ -108,37 +107,48 @@ class OptionalWatches:
         """Run discovery soon: a watch was answered that its kind doesn't exist."""
         self._asked.set()
 
-    async def _discover(self) -> frozenset[type[KubeObject]]:
-        """Return the optional kinds that the API server serves.
+    async def _discover(self) -> dict[type[KubeObject], str]:
+        """Return the optional kinds that the API server serves, each with the version; empty for the kind's own.
 
         Raises:
             FAILURES: no answer tells.
         """
+        served = dict.fromkeys(await self._kinds_of(GatewayClass.api_version), "")
+        if served:
+            # ReferenceGrants have v1 since release 1.5 of the Gateway API: an older one must not close what they open.
+            for version in ReferenceGrant.older_versions if ReferenceGrant not in served else ():
+                for kind in await self._kinds_of(version):
+                    if version in kind.older_versions:
+                        served.setdefault(kind, version)
+            served[Namespace] = ""
+        return served
+
+    async def _kinds_of(self, version: str) -> list[type[KubeObject]]:
         try:
-            async with self._client.get(DISCOVERY_PATH, {}, timeout=_TIMEOUT) as response:
+            async with self._client.get(f"/apis/{version}", {}, timeout=_TIMEOUT) as response:
                 found = msgspec.json.decode(await response.read(), type=_ResourceList)
         except ErrorStatus as error:
             if error.status not in (403, 404):
                 raise
-            return frozenset()
+            return []
         except msgspec.DecodeError as error:
             raise GarbledError(f"an answer that is no list of kinds ({type(error).__name__})") from None
         if found.kind != "APIResourceList":
             raise GarbledError("an answer that is no list of kinds")
         names = {each.name for each in found.resources or ()}
-        served = {kind for kind in GATEWAY_KINDS if kind is not Namespace and kind.plural in names}
-        return frozenset((*served, Namespace)) if served else frozenset()
+        return [kind for kind in GATEWAY_KINDS if kind is not Namespace and kind.plural in names]
 
-    def _take(self, served: frozenset[type[KubeObject]]) -> None:
-        """Begin the watches of new kinds, and end those of kinds that were missing twice."""
+    def _take(self, versions: Mapping[type[KubeObject], str]) -> None:
+        """Begin the watches of new kinds and versions, and end those that were missing twice."""
         self.is_known, self.failure = True, ""
-        watched = {scope.kind for scope in self._tasks}
-        removed, self._missing = self._missing - served, frozenset(watched - served)
+        served = {replace(scope, version=version) for kind, version in versions.items() for scope in self._scopes(kind)}
+        watched = self._tasks.keys()
+        removed, self._missing = self._missing - served, watched - served
         self._missing -= removed
-        begun = [scope for kind in GATEWAY_KINDS if kind in served - watched for scope in self._scopes(kind)]
-        ended = [scope for scope in self._tasks if scope.kind in removed]
+        begun = [scope for scope in served - watched if not any(each.kind is scope.kind for each in self._missing)]
+        ended = [scope for scope in watched if scope in removed]
         if begun or ended:
-            _log.info("gateway_api_kinds", kinds=sorted(kind.kind for kind in served))
+            _log.info("gateway_api_kinds", kinds=sorted(kind.kind for kind in versions))
         for scope in ended:
             self._tasks.pop(scope).cancel()
         watches = {scope: self._watch(scope) for scope in begun}

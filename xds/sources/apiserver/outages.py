@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from xds.kube.gateway_objects import GatewayClass
 from xds.kube.objects import KubeObject
 from xds.kubeapi.client import ErrorStatus
 from xds.problems.problem import ObjectRef, Problem
@@ -94,6 +95,7 @@ class Outages:
     def excuse(self, scope: Scope) -> None:
         """Count a watch whose kind a cluster may lack as current. Its problem stays, until the watch works."""
         self._excused.add(scope)
+        self._update()
 
     def begin(self, scope: Scope) -> None:
         """Note that a watch begins while others are followed, and has received nothing yet."""
@@ -172,7 +174,10 @@ class Outages:
     def _update(self) -> None:
         """Find the problems. Their texts stay the same from try to try."""
         wanted = [self._unreachable_problem()] if self._outage_lasts else []
+        no_classes = any(scope.kind is GatewayClass for scope in self._excused)
         for scope in sorted(self.behind - self._tolerated - self._unreachable.keys(), key=str):
+            if no_classes and scope in self._excused and scope.kind is not GatewayClass:
+                continue  # without classes nothing of the Gateway API is served: one problem is enough
             rejected = self._rejected.get(scope)
             if rejected and rejected.status in REJECTIONS:
                 wanted.append(self._problem(scope, Reason.WATCH_REFUSED, rejected))

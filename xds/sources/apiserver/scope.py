@@ -27,11 +27,13 @@ class Scope:
         kind: The kind of the objects.
         namespace: Empty for all namespaces, and for a kind without namespaces.
         selector: A field selector; empty for all objects.
+        version: Of the API, in place of the kind's own; empty: the kind's.
     """
 
     kind: type[KubeObject]
     namespace: str = ""
     selector: str = ""
+    version: str = ""
 
     @property
     def resource(self) -> str:
@@ -41,7 +43,8 @@ class Scope:
 
     @property
     def path(self) -> str:
-        return self.kind.collection(self.namespace)
+        path = self.kind.collection(self.namespace)
+        return path.replace(self.kind.api_version, self.version, 1) if self.version else path
 
     def __str__(self) -> str:
         return f"{self.resource} in namespace {self.namespace}" if self.namespace else self.resource

@@ -13,6 +13,7 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key
 from xds.problems.text import shown
 from xds.translate.gateway.options import GatewayOptions
+from xds.translate.gateway.service_record import ServiceRecord
 from xds.translate.gateway.translated import Refusal
 
 
@@ -24,11 +25,13 @@ class Lease:
         addresses: In canonical form.
         refused: Why the Gateway isn't accepted; None: its addresses are no reason.
         missing: Why the Gateway lacks an address; None: it has all.
+        record: Of `--gateway-services`: the Service decides on addresses and sockets. None: `addresses` do.
     """
 
     addresses: tuple[str, ...] = ()
     refused: Refusal | None = None
     missing: Refusal | None = None
+    record: ServiceRecord | None = None
 
 
 class _Pool:
@@ -90,8 +93,8 @@ def _named(gateway: Gateway, pool: _Pool) -> Lease:
         field = FieldPath.of("spec", "addresses", index)
         if each.type != "IPAddress":
             message = (
-                f"address {shown(each.value)} has type {shown(each.type)}, so Gateway {gateway.key} isn't served; "
-                "name an address of type IPAddress"
+                f"address {shown(each.value)} has type {shown(each.type)}, so Gateway {gateway.key} isn't served. "
+                "Name an address of type IPAddress."
             )
             return Lease(refused=Refusal("UnsupportedAddress", message, field.child("type")))
         if not each.value:
@@ -100,7 +103,7 @@ def _named(gateway: Gateway, pool: _Pool) -> Lease:
         if not pool.take_named(address):
             message = (
                 f"address {shown(each.value)} is none of --gateway-address, or another Gateway's alone, so Gateway "
-                f"{gateway.key} isn't served; name a free one, or remove spec.addresses"
+                f"{gateway.key} isn't served. Name a free one, or remove spec.addresses."
             )
             return Lease(missing=Refusal("AddressNotUsable", message, field.child("value")))
         found.append(address)
@@ -118,8 +121,8 @@ def _completed(gateway: Gateway, lease: Lease, pool: _Pool) -> Lease:
         address = pool.take_any(recorded(gateway))
         if address is None:
             message = (
-                f"no address of --gateway-address is free, so Gateway {gateway.key} isn't served; add an address, or "
-                "delete another Gateway"
+                f"no address of --gateway-address is free, so Gateway {gateway.key} isn't served. Add an address, or "
+                "delete another Gateway."
             )
             return Lease(missing=Refusal("AddressNotAssigned", message, FieldPath.of("spec", "addresses")))
         found.append(address)

@@ -4,13 +4,14 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from xds.kube.gateway_objects import (
     BackendTLSPolicy,
     Gateway,
     GatewayClass,
     ListenerSet,
+    ReferenceGrant,
     Route,
 )
 from xds.kube.objects import ConfigMap, KubeObject, Secret
@@ -26,17 +27,21 @@ from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.traffic.routes import VirtualHost
 from xds.traffic.tls import Certificate
 from xds.translate.certificate_dates import DatePeriod
+from xds.translate.gateway.attachment import Attachment
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.forwards import Forwards
 from xds.translate.gateway.gateways import Gateways
 from xds.translate.gateway.grants import Grants
+from xds.translate.gateway.kind_conflicts import KindConflicts
 from xds.translate.gateway.listeners import BoundListeners
 from xds.translate.gateway.options import GatewayOptions
 from xds.translate.gateway.plans import GatewayPlan
 from xds.translate.gateway.policy_status import PolicyOutcome
 from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
-from xds.translate.gateway.routes import KINDS, RouteOutcome, outcome, parents_of
+from xds.translate.gateway.routes import KINDS, RouteOutcome, attachments, outcome, parents_of, wishes
+from xds.translate.gateway.services import GatewayService
+from xds.translate.gateway.shared_listeners import SharedListener, shared_listeners
 from xds.translate.gateway.slots import SlotKey
 from xds.translate.gateway.status import WantedStatus
 from xds.translate.gateway.statuses import (
@@ -52,7 +57,13 @@ from xds.translate.gateway.tables import RouteTables
 UseBackends: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
 ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
 
-_UNREAD: tuple[type[KubeObject], ...] = (GatewayClass, Gateway, ListenerSet, *KINDS.values(), BackendTLSPolicy)
+_NO_SLOTS: Final[frozenset[SlotKey]] = frozenset()
+_NO_REFERENCES: Final[frozenset[ObjectRef]] = frozenset()
+_NOT_ATTACHED: Final[tuple[tuple[Attachment, ...], frozenset[ObjectRef]]] = ((), _NO_REFERENCES)
+_NAMING_SECRETS: Final = frozenset(
+    each.kind for each in (Secret, ConfigMap, GatewayClass, Gateway, ListenerSet, ReferenceGrant, BackendTLSPolicy)
+)
+_UNREAD: Final[tuple[type[KubeObject], ...]] = (GatewayClass, Gateway, ListenerSet, *KINDS.values(), BackendTLSPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,8 @@ class GatewayApi:
         self._children: Referrers[ObjectRef] = Referrers()
         self._referrers: Referrers[ObjectRef] = Referrers()
         self._attached: dict[SlotKey, set[ObjectRef]] = {}
-        self._policies = PolicyUse(self._context)
+        self._conflicts = KindConflicts()
+        self._policies = PolicyUse(self._context, self._gateways_of)
         self._tables = RouteTables()
         self._forwards = Forwards()
         self._listeners = BoundListeners(self._tables, self._forwards, options.is_shared)
@@ -110,6 +122,7 @@ class GatewayApi:
         self._statuses: dict[ObjectRef, WantedStatus] = {}
         self._stale_owners: set[ObjectRef] = set()
         self._changed_statuses: set[ObjectRef] = set()
+        self._gateways_changed = False
 
     @property
     def listeners(self) -> Mapping[ListenerKey, BoundListener]:
@@ -131,6 +144,15 @@ class GatewayApi:
         return self._credentials
 
     @property
+    def shared_listeners(self) -> tuple[SharedListener, ...]:
+        """The listeners with TLS that share the port of Ingress, the senior first."""
+        socket = self._context.options.https_socket
+        if not self._context.options.is_shared(socket):
+            return ()
+        slots = self._gateways.slots_at({socket})[socket]
+        return shared_listeners(self._state, slots, self._gateways.current) if slots else ()
+
+    @property
     def date_period(self) -> DatePeriod:
         """The period in which the judgements of certificates hold."""
         return self._gateways.period
@@ -149,6 +171,16 @@ class GatewayApi:
     def statuses(self) -> Mapping[ObjectRef, WantedStatus]:
         """The status that each object of ours should have."""
         return self._statuses
+
+    @property
+    def services(self) -> Mapping[Key, GatewayService]:
+        """The Service that each Gateway should have, with `--gateway-services`."""
+        return {key: each.service for key, each in self.gateways.items() if not each.refused}
+
+    def take_changed_gateways(self) -> bool:
+        """Whether a Gateway or its Service changed since the last call."""
+        taken, self._gateways_changed = self._gateways_changed, False
+        return taken
 
     def take_changed_statuses(self) -> Set[ObjectRef]:
         """The objects, since the last call, whose status changed, or that are no longer ours."""
@@ -172,17 +204,18 @@ class GatewayApi:
         self._policies.follow(touched)
         self._update_classes(each.key for each in touched if each.kind == GatewayClass.kind)
         before = yield from self._gateways.update(touched, now)
+        self._gateways_changed |= bool(before)
         stale_routes = self._stale_routes(touched)
-        attached_anew = self._attached_anew(before) - stale_routes
+        attached = yield from self._attach(stale_routes | self._attached_anew(before))
         sockets = self._sockets(before.values()) | self._sockets(map(self._gateways.current.get, before))
-        for ref in sorted(stale_routes | attached_anew):
-            sockets |= self._update_route(ref, keeps_translation=ref in attached_anew)
+        for ref in sorted(attached):
+            sockets |= self._update_route(ref, *attached[ref], keeps_translation=ref not in stale_routes)
             yield
         listeners = self._listeners.update(sockets, self._gateways.slots_at(sockets))
         tables = yield from self._tables.update()
         certificates = bool(before) and self._update_certificates()
         yield from self._write_statuses(before, touched)
-        if any(each.kind not in KINDS for each in touched):
+        if any(each.kind in _NAMING_SECRETS for each in touched):
             self._forget_unused()
         return GatewayChange(listeners, tables, certificates)
 
@@ -227,14 +260,40 @@ class GatewayApi:
     def _route(self, ref: ObjectRef) -> Route | None:
         return self._state.all_of(KINDS[ref.kind]).get(ref.key)
 
-    def _update_route(self, ref: ObjectRef, *, keeps_translation: bool) -> set[ListenerKey]:
-        """Attach and translate a route again, and return the sockets whose listeners may differ."""
+    def _attach(
+        self, stale: Iterable[ObjectRef]
+    ) -> Steps[Mapping[ObjectRef, tuple[tuple[Attachment, ...], frozenset[ObjectRef]]]]:
+        """Attach routes again, and routes of another kind that have names in common with them."""
+        found: dict[ObjectRef, tuple[tuple[Attachment, ...], frozenset[ObjectRef]]] = {}
+        for ref in stale:
+            route = self._route(ref)
+            found[ref] = attachments(self._context, self._gateways, route) if route else _NOT_ATTACHED
+            self._conflicts.put(ref, wishes(route, found[ref][0]) if route else {})
+            yield
+        for ref in self._conflicts.resolve() - found.keys():
+            if route := self._route(ref):
+                found[ref] = attachments(self._context, self._gateways, route)
+        return found
+
+    def _update_route(
+        self,
+        ref: ObjectRef,
+        attached: tuple[Attachment, ...],
+        looked_at: frozenset[ObjectRef],
+        *,
+        keeps_translation: bool,
+    ) -> set[ListenerKey]:
+        """Translate a route again, and return the sockets whose listeners may differ."""
         route, before = self._route(ref), self._routes.pop(ref, None)
         known = before.translated if before and keeps_translation else {}
-        after = outcome(self._context, self._gateways, route, known) if route else None
-        if after:
-            self._routes[ref] = after
-        self._referrers.set(ref, after.references if after else frozenset())
+        after: RouteOutcome | None = None
+        if route and attached:
+            if lost := self._conflicts.lost(ref):
+                attached = tuple(each.without(lost) for each in attached)
+            after = self._routes[ref] = outcome(self._context, route, attached, looked_at, known)
+        references = after.references if after else _NO_REFERENCES
+        self._referrers.set(ref, references)
+        self._policies.route_changed(before.references if before else _NO_REFERENCES, references)
         self._claim(ref, before, after)
         sockets = self._forward(ref, before, after)
         self._count(ref, before, after)
@@ -244,20 +303,20 @@ class GatewayApi:
         return sockets
 
     def _claim(self, ref: ObjectRef, before: RouteOutcome | None, after: RouteOutcome | None) -> None:
-        gone, claims = before.claims() if before else {}, after.claims() if after else {}
+        gone, claims = before.claims if before else {}, after.claims if after else {}
         for place in gone.keys() - claims.keys():
             self._tables.claim(place, ref, None)
         for place, claim in claims.items():
             self._tables.claim(place, ref, claim)
 
     def _forward(self, ref: ObjectRef, before: RouteOutcome | None, after: RouteOutcome | None) -> set[ListenerKey]:
-        gone, claims = before.forwards() if before else {}, after.forwards() if after else {}
+        gone, claims = before.forwards if before else {}, after.forwards if after else {}
         places = {place: claims.get(place) for place in gone.keys() | claims.keys()}
         return {place[0] for place, claim in places.items() if self._forwards.claim(place, ref, claim)}
 
     def _count(self, ref: ObjectRef, before: RouteOutcome | None, after: RouteOutcome | None) -> None:
-        """Count the routes of each listener, and the users of each Service."""
-        gone, slots = before.slots if before else frozenset(), after.slots if after else frozenset()
+        """Count the routes of each listener."""
+        gone, slots = before.slots if before else _NO_SLOTS, after.slots if after else _NO_SLOTS
         for slot in gone - slots:
             self._attached[slot].discard(ref)
             if not self._attached[slot]:
@@ -265,7 +324,9 @@ class GatewayApi:
         for slot in slots - gone:
             self._attached.setdefault(slot, set()).add(ref)
         self._stale_owners.update(slot.owner for slot in gone ^ slots)
-        self._policies.count(before.services if before else frozenset(), after.services if after else frozenset())
+
+    def _gateways_of(self, service: ObjectRef) -> Iterator[Key]:
+        return (key for route in self._referrers.of(service) for key in self._routes[route].gateways)
 
     def _update_certificates(self) -> bool:
         """Gather the certificates and credentials in use, and return whether a certificate changed."""

@@ -1,7 +1,7 @@
 """The attachment of routes to listeners: the wish of a route's parentRefs, and the consent of listeners."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 
 from xds.kube.gateway_objects import (
     GROUP,
@@ -23,7 +23,7 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.translate.gateway.context import NO_USE, ParentUse
 from xds.translate.gateway.hostnames import ANY, intersections, is_hostname
-from xds.translate.gateway.slots import Slot
+from xds.translate.gateway.slots import Slot, SlotKey
 from xds.translate.gateway.translated import Refusal
 
 
@@ -66,11 +66,27 @@ class Attachment:
     Attributes:
         holds: The listeners that accept the route.
         refused: Why none does.
+        lost: Why some don't, whose names belong to an older route of another kind; None: there is no such listener.
     """
 
     parent: ParentRef
     holds: tuple[Hold, ...] = ()
     refused: Refusal | None = None
+    lost: Refusal | None = None
+
+    def without(self, lost: Set[SlotKey]) -> "Attachment":
+        """The attachment without listeners whose names belong to an older route of another kind."""
+        left = tuple(each for each in self.holds if each.slot.key not in lost)
+        if len(left) == len(self.holds):
+            return self
+        names = ", ".join(each.slot.listener.name for each in self.holds if each.slot.key in lost)
+        message = (
+            f"an older route of another kind has a hostname of the route at listener {names} of "
+            f"{self.parent.reference.kind} {self.parent.reference.name}, so the route serves nothing there. Give "
+            "HTTPRoutes and GRPCRoutes different hostnames."
+        )
+        refusal = Refusal("HostnameConflict", message, FieldPath.of("spec", "hostnames"))
+        return replace(self, holds=left, lost=refusal) if left else replace(self, holds=(), refused=refusal)
 
 
 def parent_of(reference: ParentReference, route: Key) -> ObjectRef | None:
@@ -168,7 +184,7 @@ def _described(reference: ParentReference) -> str:
 def _no_parent(reference: ParentReference) -> Refusal:
     message = (
         f"{reference.kind} {reference.name} has no {_described(reference) or 'listener'}, so the route serves nothing "
-        "there; correct sectionName and port of the parentRef"
+        "there. Correct sectionName and port of the parentRef."
     )
     return Refusal("NoMatchingParent", message)
 
@@ -176,7 +192,7 @@ def _no_parent(reference: ParentReference) -> Refusal:
 def _not_allowed(reference: ParentReference, route: Route) -> Refusal:
     message = (
         f"no listener of {reference.kind} {reference.name} that the parentRef names allows a {route.kind} of namespace "
-        f"{route.key.namespace}, so the route serves nothing there; change allowedRoutes of the listener"
+        f"{route.key.namespace}, so the route serves nothing there. Change allowedRoutes of the listener."
     )
     return Refusal("NotAllowedByListeners", message)
 
@@ -184,6 +200,6 @@ def _not_allowed(reference: ParentReference, route: Route) -> Refusal:
 def _no_hostname(reference: ParentReference) -> Refusal:
     message = (
         f"no hostname of the route is one of the listeners of {reference.kind} {reference.name} that the parentRef "
-        "names, so the route serves nothing there; correct spec.hostnames, or the hostname of the listener"
+        "names, so the route serves nothing there. Correct spec.hostnames, or the hostname of the listener."
     )
     return Refusal("NoMatchingListenerHostname", message)

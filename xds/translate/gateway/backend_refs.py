@@ -30,7 +30,7 @@ _REASONS: Final = {
 }
 """The reasons of the condition ResolvedRefs."""
 
-_EFFECT: Final = "requests for the backend are not forwarded"
+_EFFECT: Final = "its share of the requests is answered an error"
 
 
 def resolve_backend(
@@ -120,4 +120,6 @@ def refused_backend(fault: BackendFault | None, at: FieldPath, effect: str) -> R
     """Why a Service or port can't be used."""
     if fault is None:
         return Refusal("BackendNotFound", f"{at} can't be used; {effect}.", at)
-    return Refusal(_REASONS.get(fault.reason, "BackendNotFound"), f"{at}: {fault.message}. {fault.remedy}", at)
+    is_missing = fault.reason is Reason.BACKEND_NOT_FOUND
+    remedy = "Create the Service, or correct the name." if is_missing else fault.remedy
+    return Refusal(_REASONS.get(fault.reason, "BackendNotFound"), f"{at}: {fault.message}. {remedy}", at)

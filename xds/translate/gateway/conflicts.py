@@ -81,7 +81,7 @@ def _overlapping(holders: Mapping[str, Slot]) -> set[str]:
 def _protocol_conflict(slot: Slot) -> Refusal:
     message = (
         f"port {slot.listener.port} of listener {slot.listener.name} has another listener whose protocol can't share "
-        f"the port with {slot.listener.protocol}, so the listener isn't served; choose another port"
+        f"the port with {slot.listener.protocol}, so the listener isn't served. Choose another port."
     )
     return Refusal("ProtocolConflict", message, slot.field.child("port"))
 
@@ -90,6 +90,6 @@ def _hostname_conflict(slot: Slot) -> Refusal:
     names = "no hostname, either" if slot.domain == ANY else f"hostname {slot.domain}"
     message = (
         f"port {slot.listener.port} of listener {slot.listener.name} has another listener with {names}, so the "
-        "listener isn't served; choose another hostname or port"
+        "listener isn't served. Choose another hostname or port."
     )
     return Refusal("HostnameConflict", message, slot.field.child("hostname"))

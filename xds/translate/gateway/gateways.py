@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 
 from xds.kube.gateway_objects import GROUP, Gateway, GatewayClass, ListenerSet, namespace_of
+from xds.kube.objects import Service
 from xds.kube.state import seniority
 from xds.problems.problem import Key, ObjectRef
 from xds.steps import Steps
@@ -14,6 +15,8 @@ from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.options import CONTROLLER
 from xds.translate.gateway.plans import Claimant, GatewayPlan, plans
 from xds.translate.gateway.referrers import Referrers
+from xds.translate.gateway.service_record import NAME_PREFIX
+from xds.translate.gateway.services import leases
 from xds.translate.gateway.slots import Slot
 from xds.translate.gateway.statuses import class_refusal
 
@@ -62,7 +65,7 @@ class Gateways:
         stale |= self._follow_sets(each.key for each in touched if each.kind == ListenerSet.kind)
         if now not in self.period:
             stale |= {key for key, each in self.current.items() if any(each.dates)}
-        if not kinds.isdisjoint((GatewayClass.kind, Gateway.kind)):
+        if not kinds.isdisjoint((GatewayClass.kind, Gateway.kind)) or self._has_record(touched):
             stale |= {each.key for each in touched if each.kind == Gateway.kind}
             stale |= self._assign()
         before: dict[Key, GatewayPlan | None] = {}
@@ -119,12 +122,23 @@ class Gateways:
             if (found := state.all_of(GatewayClass).get(Key("", name))) and class_refusal(found) is None
         }
         ours = [each for each in state.all_of(Gateway).values() if each.spec.gateway_class_name in accepted]
-        before, self._leases = self._leases, assign(ours, options)
+        before = self._leases
+        self._leases = leases(state, options, ours) if options.target_ports else assign(ours, options)
         self._by_address = {}
         for key, lease in self._leases.items():
             for address in map(options.bound_address, lease.addresses):
                 self._by_address.setdefault(address, set()).add(key)
+            if lease.record:
+                self._by_address.setdefault(options.listener_address, set()).add(key)
         return {key for key, lease in self._leases.items() if before.get(key) != lease or key not in self.current}
+
+    def _has_record(self, touched: Iterable[ObjectRef]) -> bool:
+        """Whether the Service of a Gateway is among the objects."""
+        options = self._context.options
+        return options.target_ports is not None and any(
+            each.kind == Service.kind and each.namespace == options.fleet and each.name.startswith(NAME_PREFIX)
+            for each in touched
+        )
 
     def is_ours(self, gateway_class: GatewayClass) -> bool:
         """Whether a GatewayClass names our controller, and the operator serves it."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from xds.address import is_ip
 from xds.traffic.hosts import is_wildcard, wildcards_of
 from xds.translate.names import is_subdomain
 
@@ -58,4 +57,4 @@ def covering(domain: str) -> Iterator[str]:
 def is_hostname(text: str) -> bool:
     """Whether a text in lower case is a DNS name, or a wildcard. No hostname is an IP address."""
     name = text.removeprefix("*.")
-    return is_subdomain(name) and not is_ip(name)
+    return is_subdomain(name) and not name.replace(".", "").isdecimal()

@@ -25,6 +25,7 @@ class GatewayOptions:
         gateway_class: The only GatewayClass that is ours; empty: all with our controller name.
         addresses: The pool: IP addresses in canonical form. Each Gateway without `spec.addresses` takes one.
         target_ports: Of `--gateway-services`; None: there is no Service for a Gateway.
+        fleet: The namespace of the Services of Gateways.
         listener_address: The address that the listeners of Ingress bind.
         http_ports: The port of plain HTTP that proxies bind for Ingress, and the port as clients see it.
         https_ports: Likewise for HTTPS.
@@ -37,6 +38,7 @@ class GatewayOptions:
     gateway_class: str = ""
     addresses: tuple[str, ...] = ()
     target_ports: TargetPorts | None = None
+    fleet: str = ""
     listener_address: str = "0.0.0.0"  # noqa: S104 - as listeners bind
     http_ports: tuple[int, int] = (8080, 80)
     https_ports: tuple[int, int] = (8443, 443)

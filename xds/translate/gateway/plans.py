@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from xds.kube.gateway_objects import AllowedNamespaces, Gateway, ListenerSet, Namespace
+from xds.kube.gateway_objects import AllowedNamespaces, Gateway, GatewayInfrastructure, ListenerSet, Namespace
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
@@ -18,6 +18,8 @@ from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.gateway_use import GatewayUse, parent_use
 from xds.translate.gateway.hostnames import ANY, is_hostname
 from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
+from xds.translate.gateway.service_record import GatewayPort, ServiceRecord
+from xds.translate.gateway.services import GatewayService, parameter_references, parameters, unaddressed
 from xds.translate.gateway.shared_ports import refused_check, refused_port
 from xds.translate.gateway.slots import KINDS_BY_PROTOCOL, Family, Owner, Slot, SlotKey, by_owner, supported_kinds
 from xds.translate.gateway.translated import Refusal
@@ -48,6 +50,7 @@ class GatewayPlan:
         use: The facts that routes depend on.
         tls: Of each listener that ends TLS.
         references: The objects that were looked at.
+        parameters: Of the Gateway's Service.
     """
 
     claimant: Claimant
@@ -57,6 +60,7 @@ class GatewayPlan:
     use: GatewayUse
     tls: Mapping[SlotKey, ListenerTls] = field(default_factory=dict)
     references: frozenset[ObjectRef] = frozenset()
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def gateway(self) -> Gateway:
@@ -74,6 +78,14 @@ class GatewayPlan:
     @property
     def all_slots(self) -> Iterator[Slot]:
         return (slot for slots in self.slots.values() for slot in slots)
+
+    @property
+    def service(self) -> GatewayService:
+        """The Service that the Gateway should have, with `--gateway-services`."""
+        infrastructure = self.gateway.spec.infrastructure or GatewayInfrastructure()
+        ports = {GatewayPort(each.listener.port, each.transport) for each in self.all_slots if each.is_accepted}
+        labels, annotations = infrastructure.labels or {}, infrastructure.annotations or {}
+        return GatewayService(self.gateway.key, frozenset(ports), labels, annotations, self.parameters)
 
     @property
     def dates(self) -> Iterator[datetime]:
@@ -106,16 +118,33 @@ def plans(context: GatewayContext, claimants: Sequence[Claimant], now: datetime)
     alone = [_alone(context, each, now) for each in claimants]
     layers = [slots for each in alone for slots in each.slots.values()]
     judged = by_owner(without_conflicts(layers))
+    address = context.options.listener_address
     return [
-        replace(each, slots={owner: _placed(judged.get(owner, ()), each) for owner in each.slots}) for each in alone
+        replace(each, slots={owner: _placed(judged.get(owner, ()), each, address) for owner in each.slots})
+        for each in alone
     ]
 
 
-def _placed(slots: Sequence[Slot], plan: GatewayPlan) -> tuple[Slot, ...]:
-    """The listeners of an object, without sockets while the Gateway isn't served."""
-    if plan.refused or plan.pending:
+def _placed(slots: Sequence[Slot], plan: GatewayPlan, address: str) -> tuple[Slot, ...]:
+    """The listeners of an object, without sockets while the Gateway isn't served.
+
+    Args:
+        slots: The listeners.
+        plan: The Gateway.
+        address: That target ports of Services are bound at.
+    """
+    record = plan.lease.record
+    if plan.refused or (plan.pending and not record):
         return tuple(replace(each, sockets=()) for each in slots)
-    return tuple(slots)
+    if record is None:
+        return tuple(slots)
+    return tuple(replace(each, sockets=_target(each, record, address) if each.sockets else ()) for each in slots)
+
+
+def _target(slot: Slot, record: ServiceRecord, address: str) -> tuple[ListenerKey, ...]:
+    """The socket that the Service of the Gateway leads to; none: the Service doesn't have the port yet."""
+    target = record.targets.get(GatewayPort(slot.listener.port, slot.transport))
+    return () if target is None else (ListenerKey(address, target, slot.transport),)
 
 
 def _alone(context: GatewayContext, claimant: Claimant, now: datetime) -> GatewayPlan:
@@ -127,15 +156,17 @@ def _alone(context: GatewayContext, claimant: Claimant, now: datetime) -> Gatewa
     owners: tuple[Owner, ...] = (gateway, *attached)
     for owner in owners:
         slots[owner.ref] = tuple(_slots(context, claimant, owner, tls, now))
-    references = use.references.union(*(each.references for each in tls.values()))
+    references = use.references.union(*(each.references for each in tls.values()), parameter_references(gateway))
+    chosen = _parameters(context, gateway)
     return GatewayPlan(
         claimant,
         slots,
-        _refused(gateway, claimant.lease),
+        claimant.lease.refused or (chosen if isinstance(chosen, Refusal) else None),
         _pending(context, claimant),
         use,
         tls,
         references | {ObjectRef(Namespace.kind, "", each.key.namespace) for each in claimant.sets},
+        {} if isinstance(chosen, Refusal) else chosen,
     )
 
 
@@ -146,22 +177,24 @@ def allows(context: GatewayContext, gateway: Gateway, attached: ListenerSet) -> 
     return allows_namespace(context.state, namespaces, gateway.key.namespace, attached.key.namespace)
 
 
-def _refused(gateway: Gateway, lease: Lease) -> Refusal | None:
-    if lease.refused:
-        return lease.refused
+def _parameters(context: GatewayContext, gateway: Gateway) -> Mapping[str, str] | Refusal:
+    if context.options.target_ports:
+        return parameters(context.state, gateway)
     infrastructure = gateway.spec.infrastructure
     if infrastructure and (reference := infrastructure.parameters_ref):
         message = (
-            f"infrastructure.parametersRef names {shown(f'{reference.kind} {reference.name}')}, and no kind of "
-            f"parameters is known, so Gateway {gateway.key} isn't served; remove parametersRef"
+            f"infrastructure.parametersRef names {shown(f'{reference.kind} {reference.name}')}, and without "
+            f"--gateway-services there are no parameters, so Gateway {gateway.key} isn't served. Remove parametersRef."
         )
         return Refusal("InvalidParameters", message, FieldPath.of("spec", "infrastructure", "parametersRef"))
-    return None
+    return {}
 
 
 def _pending(context: GatewayContext, claimant: Claimant) -> Refusal | None:
     if claimant.lease.missing:
         return claimant.lease.missing
+    if (record := claimant.lease.record) is not None:
+        return None if record.targets and record.addresses else unaddressed(context.options, claimant.gateway, record)
     if context.options.records and set(recorded(claimant.gateway)) != set(claimant.lease.addresses):
         addresses = ", ".join(claimant.lease.addresses)
         return Refusal("Pending", f"the listeners are served once status.addresses has {addresses}")
@@ -196,15 +229,15 @@ def _refused_listener(slot: Slot, names: set[str]) -> Refusal | None:
     """Why a listener is refused before other objects are looked at. An API server lets only the first case pass."""
     listener, effect = slot.listener, f"so listener {shown(slot.listener.name)} isn't served"
     if slot.family is None:
-        message = f"protocol {shown(listener.protocol)} isn't known, {effect}; use {', '.join(KINDS_BY_PROTOCOL)}"
+        message = f"protocol {shown(listener.protocol)} isn't known, {effect}. Use {', '.join(KINDS_BY_PROTOCOL)}."
         return Refusal("UnsupportedProtocol", message, slot.field.child("protocol"))
     if listener.name in names:
-        message = f"another listener of the object has the same name, {effect}; rename one"
+        message = f"another listener of the object has the same name, {effect}. Rename one."
         return Refusal("UnsupportedValue", message, slot.field.child("name"))
     if not 0 < listener.port <= MAX_PORT:
         message = f"port {listener.port} is none from 1 to {MAX_PORT}, {effect}"
         return Refusal("PortUnavailable", message, slot.field.child("port"))
     if slot.domain != ANY and not is_hostname(slot.domain):
-        message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}; correct it"
+        message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}. Correct it."
         return Refusal("UnsupportedValue", message, slot.field.child("hostname"))
     return None

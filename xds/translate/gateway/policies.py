@@ -43,6 +43,9 @@ def rule_policy(findings: RouteFindings, rule: HTTPRouteRule | GRPCRouteRule, at
         policy = _with_times(policy, rule.timeouts or HTTPRouteTimeouts(), rule.retry, at)
     if rule.session_persistence:
         affinity = _affinity(findings, rule.session_persistence, at)
+        if affinity.header and sum(each.weight > 0 for each in rule.backend_refs or ()) > 1:
+            why = "sessions by header can't be kept over several backendRefs; use type Cookie"
+            raise _invalid(why, at.child("sessionPersistence", "type"))
         policy = replace(policy, affinity=affinity)
     return policy
 

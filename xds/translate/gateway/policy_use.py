@@ -1,7 +1,7 @@
 """BackendTLSPolicies, and the Gateways through whose routes their Services are reached."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from xds.kube.gateway_objects import BackendTLSPolicy, Gateway
 from xds.kube.objects import Service
@@ -13,11 +13,16 @@ from xds.translate.gateway.referrers import Referrers
 
 
 class PolicyUse:
-    """Keeps the outcomes of BackendTLSPolicies in step with the routes that use their Services."""
+    """Keeps the outcomes of BackendTLSPolicies in step with the routes that use their Services.
 
-    def __init__(self, context: GatewayContext) -> None:
+    Args:
+        context: The surroundings.
+        gateways_of: Tells the Gateways with attached routes that use a Service.
+    """
+
+    def __init__(self, context: GatewayContext, gateways_of: Callable[[ObjectRef], Iterable[Key]]) -> None:
         self._context = context
-        self._gateways: dict[Key, Counter[Key]] = {}
+        self._gateways_of = gateways_of
         self._referrers: Referrers[Key] = Referrers()
         self._stale: set[Key] = set()
 
@@ -26,19 +31,10 @@ class PolicyUse:
         """The objects that policies name."""
         return self._referrers.referents
 
-    def count(self, before: frozenset[tuple[Key, Key]], after: frozenset[tuple[Key, Key]]) -> None:
-        """Replace the Services that a route uses, each with a Gateway that the route is attached to."""
-        for service, gateway in after - before:
-            self._gateways.setdefault(service, Counter())[gateway] += 1
-        for service, gateway in before - after:
-            users = self._gateways[service]
-            users[gateway] -= 1
-            if not users[gateway]:
-                del users[gateway]
-            if not users:
-                del self._gateways[service]
-        for service, _ in before ^ after:
-            self._stale |= self._referrers.of(ObjectRef(Service.kind, *service))
+    def route_changed(self, before: Iterable[ObjectRef], after: Iterable[ObjectRef]) -> None:
+        """Note that a route has other references, or is attached otherwise."""
+        if self._referrers:
+            self._stale.update(key for each in chain(before, after) for key in self._referrers.of(each))
 
     def follow(self, touched: Iterable[ObjectRef]) -> None:
         """Note changed objects, before anything is translated."""
@@ -57,9 +53,8 @@ class PolicyUse:
         if policy is None:
             self._referrers.set(key, frozenset())
             return None
-        services = {target.service for target in targets_of(policy)}
-        gateways = {gateway for service in services for gateway in self._gateways.get(service, ())}
+        services = frozenset(ObjectRef(Service.kind, *target.service) for target in targets_of(policy))
+        gateways = {gateway for service in services for gateway in self._gateways_of(service)}
         found = policy_outcome(self._context, policy, [ObjectRef(Gateway.kind, *each) for each in gateways])
-        named = frozenset(ObjectRef(Service.kind, *each) for each in services)
-        self._referrers.set(key, found.references | named)
+        self._referrers.set(key, found.references | services)
         return found if gateways else None

@@ -17,6 +17,9 @@ class Referrers(Generic[_K]):
         self._references: dict[_K, frozenset[ObjectRef]] = {}
         self._by_reference: dict[ObjectRef, set[_K]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._references)
+
     def set(self, unit: _K, references: frozenset[ObjectRef]) -> None:
         """Replace the references of a unit; none: the unit is gone."""
         before = self._references.pop(unit, frozenset())

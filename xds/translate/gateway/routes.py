@@ -1,11 +1,10 @@
 """Routes that are attached to Gateways of ours: their translations, their places, and their conditions."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from xds.kube.gateway_objects import ROUTE_KINDS, GRPCRoute, HTTPRoute, Route, TLSRoute
-from xds.kube.objects import Service
 from xds.kube.state import seniority
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -17,6 +16,7 @@ from xds.translate.gateway.forwards import ForwardClaim
 from xds.translate.gateway.gateways import Gateways
 from xds.translate.gateway.grpc_route import translate_grpc_route
 from xds.translate.gateway.http_route import translate_http_route
+from xds.translate.gateway.kind_conflicts import Wish
 from xds.translate.gateway.layer4_route import translate_layer4_route
 from xds.translate.gateway.slots import SlotKey
 from xds.translate.gateway.status import Condition, ParentStatus, RouteStatus
@@ -44,111 +44,79 @@ _DROPPED: Final = "Dropped Rule"
 
 
 @dataclass(frozen=True, slots=True)
-class RouteOutcome:
-    """A route with a parent of ours.
+class Judged:
+    """A parentRef that names a parent of ours, with the outcome.
 
     Attributes:
-        translated: The translation for each use of the route.
-        references: The objects that were looked at.
+        translations: One for each use of the route by the parent.
+        held: The listeners that accept the route, each with the translation.
+        refused: Why the route isn't accepted; None: it is.
     """
 
-    route: Route
-    attachments: tuple[Attachment, ...]
-    translated: Mapping[Use, TranslatedRoute] = field(default_factory=dict)
-    references: frozenset[ObjectRef] = frozenset()
+    attachment: Attachment
+    translations: tuple[TranslatedRoute, ...]
+    held: tuple[tuple[Hold, TranslatedRoute], ...]
+    refused: Refusal | None
 
-    @property
-    def accepted(self) -> Iterator[Attachment]:
-        return (each for each in self.attachments if not self._refused(each))
-
-    @property
-    def slots(self) -> frozenset[SlotKey]:
-        """The listeners that the route is attached to."""
-        return frozenset(hold.slot.key for each in self.accepted for hold in each.holds)
-
-    @property
-    def services(self) -> frozenset[tuple[Key, Key]]:
-        """The Services in use, each with a Gateway."""
-        services = [each.key for each in self.references if each.kind == Service.kind]
-        return frozenset((service, each.parent.gateway) for each in self.accepted for service in services)
-
-    @property
-    def backends(self) -> Mapping[BackendKey, Backend]:
-        found: dict[BackendKey, Backend] = {}
-        for each in self.translated.values():
-            found |= each.backends
-        return found
-
-    @property
-    def _held(self) -> Iterator[tuple[Hold, TranslatedRoute]]:
-        """The listeners that serve the route, each with the translation."""
-        for each in self.attachments:
-            for hold in each.holds:
-                if hold.slot.is_served:
-                    yield hold, self.translated[_use(self.route, each, hold)]
-
-    def _of(self, attachment: Attachment) -> tuple[TranslatedRoute, ...]:
-        return tuple(self.translated[use] for use in _uses(self.route, attachment))
-
-    def _refused(self, attachment: Attachment) -> Refusal | None:
-        return attachment.refused or next((each.refused for each in self._of(attachment) if each.refused), None)
-
-    def claims(self) -> dict[tuple[TableKey, str, str], Claim]:
-        """The places of the route in route tables: table, domain, and the domain of the listener."""
-        rank = seniority(self.route)
-        return {
-            (hold.slot.table(socket), domain, hold.slot.domain): Claim(hold.slot.domain, rank, translated.routes)
-            for hold, translated in self._held
-            if hold.slot.speaks_http and translated.routes
-            for socket in hold.slot.sockets
-            for domain in hold.domains
-        }
-
-    def forwards(self) -> dict[tuple[ListenerKey, str, str], ForwardClaim]:
-        """The places of the route at sockets whose connections are passed on: likewise."""
-        rank = seniority(self.route)
-        return {
-            (socket, domain, hold.slot.domain): ForwardClaim(rank, translated.forward)
-            for hold, translated in self._held
-            if not hold.slot.speaks_http and translated.forward
-            for socket in hold.slot.sockets
-            for domain in hold.domains
-        }
-
-    def status(self) -> RouteStatus:
-        parents = (ParentStatus(each.parent.reference, tuple(self._conditions(each))) for each in self.attachments)
-        return RouteStatus(self.route.metadata.generation, tuple(parents))
-
-    def _conditions(self, attachment: Attachment) -> Iterator[Condition]:
-        refused, translated = self._refused(attachment), self._of(attachment)
-        yield Condition.of("Accepted", refused)
-        yield Condition.of("ResolvedRefs", next((each.unresolved for each in translated if each.unresolved), None))
-        partially = next((each.partially for each in translated if each.partially), None)
-        if partially and refused is None:
+    def conditions(self) -> Iterator[Condition]:
+        yield Condition.of("Accepted", self.refused)
+        yield Condition.of(
+            "ResolvedRefs", next((each.unresolved for each in self.translations if each.unresolved), None)
+        )
+        partially = next((each.partially for each in self.translations if each.partially), None)
+        if partially and self.refused is None:
             message = partially.message
             dropped = message if message.startswith(_DROPPED) else f"{_DROPPED}: {message}"
             yield Condition.true("PartiallyInvalid", partially.reason, dropped)
 
+
+@dataclass(frozen=True, slots=True)
+class RouteOutcome:
+    """A route with a parent of ours.
+
+    Attributes:
+        parents: One for each parentRef that names a parent of ours.
+        translated: The translation for each use of the route.
+        references: The objects that were looked at.
+        slots: The listeners that the route is attached to.
+        claims: The places of the route in route tables: table, domain, and the domain of the listener.
+        forwards: The places of the route at sockets whose connections are passed on: socket, and likewise.
+    """
+
+    route: Route
+    parents: tuple[Judged, ...]
+    translated: Mapping[Use, TranslatedRoute]
+    references: frozenset[ObjectRef]
+    slots: frozenset[SlotKey]
+    claims: Mapping[tuple[TableKey, str, str], Claim]
+    forwards: Mapping[tuple[ListenerKey, str, str], ForwardClaim]
+
+    @property
+    def gateways(self) -> frozenset[Key]:
+        """The Gateways that the route is attached to."""
+        return frozenset(each.attachment.parent.gateway for each in self.parents if each.refused is None)
+
+    @property
+    def backends(self) -> Mapping[BackendKey, Backend]:
+        if len(self.translated) == 1:
+            return next(iter(self.translated.values())).backends
+        return {key: each for translated in self.translated.values() for key, each in translated.backends.items()}
+
+    def status(self) -> RouteStatus:
+        parents = (ParentStatus(each.attachment.parent.reference, tuple(each.conditions())) for each in self.parents)
+        return RouteStatus(self.route.metadata.generation, tuple(parents))
+
     def problems(self) -> Iterator[Problem]:
         ref = self.route.ref
-        for each in self.attachments:
-            if each.refused:
-                refusal = Refusal(each.refused.reason, each.refused.message, each.refused.field or each.parent.field)
-                yield problem(ref, Reason.ROUTE_REFUSED, refusal)
+        for each in self.parents:
+            if refused := each.attachment.refused or each.attachment.lost:
+                at = refused.field or each.attachment.parent.field
+                yield problem(ref, Reason.ROUTE_REFUSED, replace(refused, field=at))
         for translated in self.translated.values():
-            for refused in filter(None, (translated.refused, translated.partially)):
-                yield problem(ref, Reason.ROUTE_REFUSED, refused)
+            for wrong in filter(None, (translated.refused, translated.partially)):
+                yield problem(ref, Reason.ROUTE_REFUSED, wrong)
             if translated.unresolved:
                 yield problem(ref, Reason.REFERENCE_UNRESOLVED, translated.unresolved)
-
-
-def _use(route: Route, attachment: Attachment, hold: Hold) -> Use:
-    return Use(attachment.parent.use, isinstance(route, TLSRoute) and hold.slot.ends_tls)
-
-
-def _uses(route: Route, attachment: Attachment) -> Iterable[Use]:
-    """The uses of a route by a parent. A parent that doesn't accept the route has one, too, for its conditions."""
-    return dict.fromkeys(_use(route, attachment, each) for each in attachment.holds) or (Use(attachment.parent.use),)
 
 
 def parents_of(route: Route) -> frozenset[ObjectRef]:
@@ -156,33 +124,90 @@ def parents_of(route: Route) -> frozenset[ObjectRef]:
     return frozenset(filter(None, (parent_of(each, route.key) for each in route.spec.parent_refs or ())))
 
 
+def attachments(
+    context: GatewayContext, gateways: Gateways, route: Route
+) -> tuple[tuple[Attachment, ...], frozenset[ObjectRef]]:
+    """One attachment for each parentRef that names a parent of ours, and the objects that were looked at."""
+    found: list[Attachment] = []
+    references: frozenset[ObjectRef] = frozenset()
+    for index, each in enumerate(route.spec.parent_refs or ()):
+        parent = parent_of(each, route.key)
+        ours = gateways.slots_of(parent) if parent else None
+        if ours is not None:
+            plan, slots = ours
+            found.append(attach(context.state, route, ParentRef(each, index, plan.gateway.key, plan.use.use), slots))
+            references |= namespaces_read(slots, route)
+    return tuple(found), references
+
+
+def wishes(route: Route, attached: Iterable[Attachment]) -> Mapping[SlotKey, Wish]:
+    """The names of listeners that the route would have, which routes of two kinds can't share."""
+    if not isinstance(route, HTTPRoute | GRPCRoute):
+        return {}
+    rank = seniority(route)
+    return {hold.slot.key: Wish(rank, hold.domains) for each in attached for hold in each.holds}
+
+
 def outcome(
-    context: GatewayContext, gateways: Gateways, route: Route, known: Mapping[Use, TranslatedRoute]
-) -> RouteOutcome | None:
-    """Attach and translate a route; None: it has no parent of ours.
+    context: GatewayContext,
+    route: Route,
+    attached: Iterable[Attachment],
+    looked_at: frozenset[ObjectRef],
+    known: Mapping[Use, TranslatedRoute],
+) -> RouteOutcome:
+    """Translate a route for its parents.
 
     Args:
         context: The surroundings.
-        gateways: Those of ours.
         route: As it is.
+        attached: One for each parentRef that names a parent of ours.
+        looked_at: The objects that decided over the attachments.
         known: Translations that still hold.
     """
-    attachments: list[Attachment] = []
-    references: set[ObjectRef] = set()
-    for index, each in enumerate(route.spec.parent_refs or ()):
-        parent = parent_of(each, route.key)
-        found = gateways.slots_of(parent) if parent else None
-        if found is not None:
-            plan, slots = found
-            named = ParentRef(each, index, plan.gateway.key, plan.use.use)
-            attachments.append(attach(context.state, route, named, slots))
-            references |= namespaces_read(slots, route)
-    if not attachments:
-        return None
-    uses = dict.fromkeys(use for each in attachments for use in _uses(route, each))
-    translated = {use: known[use] if use in known else _translate(context, route, use) for use in uses}
-    references.update(*(each.references for each in translated.values()))
-    return RouteOutcome(route, tuple(attachments), translated, frozenset(references))
+    translated: dict[Use, TranslatedRoute] = {}
+
+    def of(use: Use) -> TranslatedRoute:
+        if use not in translated:
+            translated[use] = known[use] if use in known else _translate(context, route, use)
+        return translated[use]
+
+    parents = tuple(_judged(route, each, of) for each in attached)
+    references = looked_at.union(*(each.references for each in translated.values()))
+    claims, forwards = _places(route, parents)
+    held = (hold for each in parents if each.refused is None for hold, _ in each.held)
+    slots = frozenset(hold.slot.key for hold in held)
+    return RouteOutcome(route, parents, translated, references, slots, claims, forwards)
+
+
+def _judged(route: Route, attachment: Attachment, of: Callable[[Use], TranslatedRoute]) -> Judged:
+    use = attachment.parent.use
+    is_passed = isinstance(route, TLSRoute)
+    held = tuple((hold, of(Use(use, is_passed and hold.slot.ends_tls))) for hold in attachment.holds)
+    # A parent that doesn't accept the route uses it, too, for its conditions.
+    translations = tuple({id(each): each for _, each in held}.values()) or (of(Use(use)),)
+    refused = attachment.refused or next((each.refused for each in translations if each.refused), None)
+    return Judged(attachment, translations, held, refused)
+
+
+def _places(
+    route: Route, parents: Iterable[Judged]
+) -> tuple[Mapping[tuple[TableKey, str, str], Claim], Mapping[tuple[ListenerKey, str, str], ForwardClaim]]:
+    rank = seniority(route)
+    claims: dict[tuple[TableKey, str, str], Claim] = {}
+    forwards: dict[tuple[ListenerKey, str, str], ForwardClaim] = {}
+    for hold, translated in (pair for each in parents for pair in each.held):
+        slot = hold.slot
+        if not slot.is_served:
+            continue
+        listener = slot.domain
+        for socket in slot.sockets:
+            if slot.speaks_http and translated.routes:
+                claim, table = Claim(listener, rank, translated.routes), slot.table(socket)
+                claims.update(((table, domain, listener), claim) for domain in hold.domains)
+            elif not slot.speaks_http and translated.forward:
+                forward = ForwardClaim(rank, translated.forward)
+                forwards.update(((socket, domain, listener), forward) for domain in hold.domains)
+    return claims, forwards
 
 
 def _translate(context: GatewayContext, route: Route, use: Use) -> TranslatedRoute:

@@ -16,6 +16,7 @@ from xds.translate.gateway.filters import located, read_filters
 from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
 from xds.translate.gateway.paths import path_change
 from xds.translate.gateway.policies import rule_policy
+from xds.translate.gateway.sessions import with_sessions
 from xds.translate.gateway.shares import HTTP, Answering, forward, located_refs, only_share
 from xds.translate.gateway.translated import Refusal, TranslatedRoute
 from xds.translate.names import is_label
@@ -92,7 +93,7 @@ def _routes(
     else:
         action, policy = forward(findings, refs, policy, answering)
     limit = findings.context.max_regex_size
-    routes = []
+    routes: list[Route] = []
     for each in matched:
         match, own, answer = each[1], policy, action
         if filters.path and (change := path_change(filters.path, match.path, match.path_type, limit)):
@@ -100,7 +101,7 @@ def _routes(
                 answer = replace(answer, path=change)
             else:
                 own = replace(own, rewrite=change)
-        routes.append(_route(findings, rule, each, answer, own))
+        routes += with_sessions(_route(findings, rule, each, answer, own))
     return routes
 
 

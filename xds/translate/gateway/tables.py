@@ -152,11 +152,12 @@ def _replace(hosts: dict[str, VirtualHost], domain: str, after: VirtualHost | No
 
 def _virtual_host(table: _Table, domain: str) -> VirtualHost | None:
     """The virtual host of a domain; None: neither a claim nor a listener asks for one."""
-    owner = next((each for each in covering(domain) if each in table.listeners), None)
+    domains = tuple(covering(domain))  # the most specific first
+    owner = next((each for each in domains if each in table.listeners), None)
     if owner is None or (domain != owner and domain not in table.claims):
         return None
     found: dict[ObjectRef, tuple[str, Claim]] = {}
-    for each in covering(domain):  # the most specific first
+    for each in domains:
         for (route, listener), claim in table.claims.get(each, {}).items():
             if listener == owner:
                 found.setdefault(route, (each, claim))

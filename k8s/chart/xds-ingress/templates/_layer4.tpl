@@ -72,6 +72,21 @@ reserved ports, among which are those of metrics. */}}
 {{- end }}
 {{- end -}}
 
+{{/* What a NetworkPolicy opens for Gateways, in YAML: gatewayAPI.ports, and the target ports of gatewayAPI.services. */}}
+{{- define "xds-ingress.gatewayPolicy" -}}
+{{- range .Values.gatewayAPI.ports }}
+{{- $parts := splitList "/" (toString .) }}
+{{- $port := first $parts | int }}
+{{- include "xds-ingress.policyRange" (dict "from" $port "to" $port "protocol" (ternary "UDP" "TCP" (eq (last $parts) "udp"))) }}
+{{- end }}
+{{- with .Values.gatewayAPI.services }}
+{{- $ports := splitList "-" . }}
+{{- range list "TCP" "UDP" }}
+{{- include "xds-ingress.policyRange" (dict "from" (first $ports | int) "to" (last $ports | int) "protocol" .) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* A range of ports as an item of a NetworkPolicy; nothing for an empty one. Arguments: from, to, protocol. */}}
 {{- define "xds-ingress.policyRange" }}
 {{- if le (int .from) (int .to) }}

@@ -47,12 +47,14 @@
 {{- end -}}
 {{- end -}}
 {{- include "xds-ingress.validateLayer4" . -}}
+{{- include "xds-ingress.validateGatewayAPI" . -}}
 {{- $owners := dict "namespace" "controlPlane.watchNamespaces" "ingress-class" "ingressClass.name" "controller-name" "ingressClass.controller" -}}
 {{- $owners = merge $owners (dict "http-port" "fleet.containerPorts" "https-port" "fleet.containerPorts" "listener-address" "fleet.listenerAddress") -}}
 {{- $owners = merge $owners (dict "publish-service" "controlPlane.publishService" "publish-address" "controlPlane.publishAddresses" "ui" "controlPlane.ui.enabled") -}}
 {{- $owners = merge $owners (dict "default-tls-secret" "controlPlane.defaultTlsSecret" "nginx-configmap" "controlPlane.nginxConfigMap" "authz" "authz.enabled") -}}
 {{- $owners = merge $owners (dict "tcp-services-configmap" "tcp or controlPlane.tcpServicesConfigMap" "udp-services-configmap" "udp or controlPlane.udpServicesConfigMap") -}}
 {{- $owners = merge $owners (dict "expose-ports" "controlPlane.exposePorts" "reserved-ports" "controlPlane.reservedPorts") -}}
+{{- $owners = merge $owners (dict "gateway-class" "gatewayAPI.className" "gateway-address" "gatewayAPI.addresses" "gateway-services" "gatewayAPI.services") -}}
 {{- range .Values.controlPlane.extraArgs -}}
 {{- $flag := first (splitList "=" .) | trimPrefix "--" -}}
 {{- if hasKey $owners $flag -}}

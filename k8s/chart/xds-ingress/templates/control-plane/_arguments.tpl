@@ -75,6 +75,15 @@
 {{- range $values.exposePorts }}
 - --expose-ports={{ . }}
 {{- end }}
+{{- with .Values.gatewayAPI.className }}
+- {{ printf "--gateway-class=%s" . | toYaml }}
+{{- end }}
+{{- range .Values.gatewayAPI.addresses }}
+- {{ printf "--gateway-address=%s" . | toYaml }}
+{{- end }}
+{{- with .Values.gatewayAPI.services }}
+- --gateway-services={{ . }}
+{{- end }}
 # Those of the fleet's Pods: Envoy's admin and stats ports, and that of `xds authz`.
 - --reserved-ports={{ include "xds-ingress.reservedPorts" . }}
 {{- if $values.sslPassthrough }}

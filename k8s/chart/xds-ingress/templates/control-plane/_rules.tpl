@@ -23,6 +23,26 @@ the two against each other). */}}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [list, create, patch]
+{{- if .Values.gatewayAPI.enabled }}
+# The Gateway API, where its CustomResourceDefinitions are installed.
+- apiGroups: [gateway.networking.k8s.io]
+  resources:
+    {{- range concat (include "xds-ingress.gatewayStatusKinds" . | splitList ",") (list "referencegrants") }}
+    - {{ . }}
+    {{- end }}
+  verbs: [list, watch]
+- apiGroups: [gateway.networking.k8s.io]
+  resources:
+    {{- range include "xds-ingress.gatewayStatusKinds" . | splitList "," }}
+    - {{ . }}/status
+    {{- end }}
+  verbs: [patch]
+{{- end }}
+{{- end -}}
+
+{{/* The kinds of the Gateway API in namespaces whose objects have a status, separated by commas. */}}
+{{- define "xds-ingress.gatewayStatusKinds" -}}
+gateways,listenersets,httproutes,grpcroutes,tlsroutes,tcproutes,udproutes,backendtlspolicies
 {{- end -}}
 
 {{/* A binding's roleRef and subjects. Arguments: root, kind, name. */}}
