@@ -14,13 +14,16 @@ from xds.kube.state import KubeState, seniority
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.actions import Forward
+from xds.traffic.actions import Closed, Forward
 from xds.traffic.bound import TableKey
+from xds.traffic.client_certificates import NO_AUTHORITIES
 from xds.traffic.hosts import NO_HOST, is_wildcard
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT
+from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import PathType, Route, VirtualHost
 from xds.translate.gateway.hostnames import ANY, covering
 from xds.translate.gateway.options import GatewayOptions
+from xds.translate.nginx.client_certificates import SECRET
 
 Hosts: TypeAlias = Mapping[str, VirtualHost]
 Tables: TypeAlias = Mapping[TableKey, Hosts]
@@ -111,6 +114,8 @@ class _Merge:
         beyond = replace(of_gateways, routes=routes) if is_wildcard(self.host) else None
         if self.ingress is None:
             return replace(of_gateways, host=self.host, routes=routes, beyond=beyond)
+        if self.ingress.client_certificates == NO_AUTHORITIES:
+            routes = tuple(map(self._closed, routes))
         own = [route for route in routes[:first] if self._may_use(route)]
         kept, added = self._without_equals(self.ingress.routes, own)
         merged = [*kept, *added] if _is_regex(kept) else [*self._merged(kept, added)]
@@ -127,6 +132,17 @@ class _Merge:
         )
         self._add(Problem(about, Reason.HOST_OF_OTHER_NAMESPACE, message, "Use another host.", route.origin.field))
         return False
+
+    def _closed(self, route: Route) -> Route:
+        """The route on a host that Ingress closes, as no client's certificate can be verified."""
+        message = (
+            f"an Ingress has clients of host {shown(self.host)} asked for certificates, and the authorities can't be "
+            "had; the route answers 403 there"
+        )
+        remedy = "Mend the Secret that auth-tls-secret of the Ingress names, or remove the annotation."
+        about, reason = route.origin.object, Reason.PROTECTION_UNAVAILABLE
+        self._add(Problem(about, reason, message, remedy, route.origin.field))
+        return replace(route, action=Closed((SECRET.full_name,), 403), policy=NO_POLICY)
 
     def _without_equals(self, kept: Sequence[Route], added: Sequence[Route]) -> tuple[list[Route], list[Route]]:
         """The routes of both without those whose match an older object has."""
