@@ -140,12 +140,11 @@ def set_status(plan: GatewayPlan, of: ObjectRef, attached: Mapping[SlotKey, int]
         attached: Number of routes by listener.
     """
     slots, refused = plan.slots.get(of, ()), set_refusal(plan, of)
-    generation = next(each.metadata.generation for each in plan.claimant.sets if each.ref == of)
     programmed = Condition.of(_PROGRAMMED, refused)
     if refused is None and plan.pending:
         programmed = Condition.false(_PROGRAMMED, "ParentNotProgrammed", plan.pending.message)
     return ListenerSetStatus(
-        generation,
+        plan.owners[of].metadata.generation,
         (Condition.of(_ACCEPTED, refused) if refused else _accepted(slots), programmed),
         tuple(_listener_status(each, plan, attached) for each in slots),
     )

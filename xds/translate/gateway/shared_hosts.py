@@ -16,14 +16,12 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
 from xds.traffic.bound import TableKey
-from xds.traffic.client_certificates import NO_AUTHORITIES
 from xds.traffic.hosts import NO_HOST, is_wildcard
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import PathType, Route, VirtualHost
 from xds.translate.gateway.hostnames import ANY, covering
 from xds.translate.gateway.options import GatewayOptions
-from xds.translate.nginx.client_certificates import SECRET
 
 Hosts: TypeAlias = Mapping[str, VirtualHost]
 Tables: TypeAlias = Mapping[TableKey, Hosts]
@@ -100,7 +98,7 @@ def _host(domain: str) -> str:
 
 @dataclass(slots=True)
 class _Merge:
-    """The routes of a host, by Ingresses and by Gateways."""
+    """Merges the routes of a host that Ingresses and Gateways ask for."""
 
     state: KubeState
     host: str
@@ -114,8 +112,8 @@ class _Merge:
         beyond = replace(of_gateways, routes=routes) if is_wildcard(self.host) else None
         if self.ingress is None:
             return replace(of_gateways, host=self.host, routes=routes, beyond=beyond)
-        if self.ingress.client_certificates == NO_AUTHORITIES:
-            routes = tuple(map(self._closed, routes))
+        if closing := _closing(self.ingress):
+            routes = tuple(self._closed(route, closing) for route in routes)
         own = [route for route in routes[:first] if self._may_use(route)]
         kept, added = self._without_equals(self.ingress.routes, own)
         merged = [*kept, *added] if _is_regex(kept) else [*self._merged(kept, added)]
@@ -133,19 +131,19 @@ class _Merge:
         self._add(Problem(about, Reason.HOST_OF_OTHER_NAMESPACE, message, "Use another host.", route.origin.field))
         return False
 
-    def _closed(self, route: Route) -> Route:
+    def _closed(self, route: Route, closing: Closed) -> Route:
         """The route on a host that Ingress closes, as no client's certificate can be verified."""
         message = (
             f"an Ingress has clients of host {shown(self.host)} asked for certificates, and the authorities can't be "
-            "had; the route answers 403 there"
+            f"had; the route answers {closing.status} there"
         )
         remedy = "Mend the Secret that auth-tls-secret of the Ingress names, or remove the annotation."
         about, reason = route.origin.object, Reason.PROTECTION_UNAVAILABLE
         self._add(Problem(about, reason, message, remedy, route.origin.field))
-        return replace(route, action=Closed((SECRET.full_name,), 403), policy=NO_POLICY)
+        return replace(route, action=closing, policy=NO_POLICY)
 
     def _without_equals(self, kept: Sequence[Route], added: Sequence[Route]) -> tuple[list[Route], list[Route]]:
-        """The routes of both without those whose match an older object has."""
+        """The routes of both sides. Of equal matches, the route of the older object stays."""
         known = {_match(route): route for route in reversed(kept)}
         lost: set[int] = set()
         for route in added:
@@ -193,6 +191,15 @@ class _Merge:
     def _add(self, problem: Problem) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def _closing(ingress: VirtualHost) -> Closed | None:
+    """The answer of a host that an Ingress closes as a whole, because its protection can't be had; None: it is open."""
+    answers = (ingress.default, *ingress.routes)
+    if not all(each and isinstance(each.action, Closed) for each in answers):
+        return None
+    action = ingress.default.action if ingress.default else None
+    return action if isinstance(action, Closed) else None
 
 
 def _is_regex(routes: Iterable[Route]) -> bool:

@@ -1,6 +1,6 @@
 """Hosts that Ingress and the Gateway API share: the order of the routes of both, and the loser of equal matches.
 
-Excludes: a real Envoy with both (tests/e2e/test_gateway_doors.py).
+Excludes: a real Envoy with both (tests/e2e/test_gateway_shared_hosts.py).
 """
 
 from typing import Any, Final
@@ -182,7 +182,7 @@ CERTIFICATES: Final = tuple(secret(name, certificate(HOST, "*.example.com")) for
 
 
 def certificate_of(of: World, sni: str) -> str:
-    """The Secret whose certificate a client gets, `closed`, or empty for the default certificate that isn't there."""
+    """The Secret with the certificate that a client gets; `closed` without a certificate, empty for an unknown name."""
     tls_table = of.traffic.tls
     if sni in tls_table.without_certificate:
         return "closed"
@@ -281,3 +281,20 @@ def test_certificates_that_ingress_asks_of_the_clients_of_a_host_protect_routes_
     assert served(found, "/new") == plain
     reasons = [each.reason for each in found.problems if each.object.kind == HTTPRoute.kind]
     assert (Reason.PROTECTION_UNAVAILABLE in reasons) == (secret_name == "absent")
+
+
+def test_a_host_that_an_ingress_closes_is_closed_for_routes_of_gateways() -> None:
+    demanding = of_ingress(annotations=annotated(auth_tls_secret="default/absent"))
+    found = world(demanding, route(at("/new")), is_compatible=True)
+    closed = served(found, "/")
+    assert closed.isdecimal()
+    assert served(found, "/new") == closed
+
+
+def test_clients_without_a_certificate_that_an_ingress_asks_for_meet_no_route_of_a_gateway() -> None:
+    demanding = of_ingress(annotations=annotated(auth_tls_secret="default/ca"), tls=[tls(HOST, secret="site")])
+    found = world(demanding, *CERTIFICATES, authorities("ca"), route(at("/new")), is_compatible=True)
+    shared = found.traffic.hosts_of(tls=True)[HOST]
+    assert shared.client_certificates is not None
+    assert shared.client_certificates == found.traffic.hosts[HOST].client_certificates
+    assert served(found, "/new", https=True).isdecimal()
