@@ -30,6 +30,7 @@ from xds.traffic.bound import ListenerKey, TableKey
 from xds.traffic.hosts import wildcards_of
 from xds.traffic.tls import TlsTable
 from xds.translate.nginx.registry import ANNOTATIONS
+from xds.translate.own.registry import ANNOTATIONS as OWN
 
 GATEWAY = Key("edge", "web")
 NS = "shop"
@@ -286,8 +287,22 @@ def test_an_annotation_that_is_off_is_not_named() -> None:
     assert (found.notes, found.stays) == ({}, frozenset())
 
 
-def test_each_annotation_of_ingress_nginx_has_a_saying() -> None:
-    found = {each.name: said(each.name) for each in ANNOTATIONS.values()}
+def test_our_own_annotations_are_said_or_named() -> None:
+    web = ingress("web", "/")
+    own = {"request-timeout": "90s", "response-headers": "x-a: 1", "max-body-size": "1m", "rate-limit": "5/s"}
+    web["metadata"]["annotations"] = {f"xds-ingress.dev/{name}": value for name, value in own.items()}
+    assert conversion(web).stays == {Key(NS, "web")}
+    del web["metadata"]["annotations"]["xds-ingress.dev/rate-limit"]
+    found = conversion(web)
+    assert rule(found)["timeouts"] == {"request": "1m30s"}
+    assert filters(found) == {"ResponseHeaderModifier": {"set": [{"name": "x-a", "value": "1"}]}}
+    assert told(found) == [("unsaid", "xds-ingress.dev/max-body-size")]
+
+
+def test_each_annotation_has_a_saying() -> None:
+    known = (*(each.name for each in ANNOTATIONS.values()), *(each.full_name for each in OWN.values()))
+    found = {name: said(name) for name in known}
+    assert not any(each.text.startswith("no annotation") for each in found.values())
     assert all(each.text or each.saying is Saying.SAID for each in found.values())
     assert said("unknown").saying is Saying.UNSAID
 
