@@ -207,4 +207,4 @@ def gateway_problems(plan: GatewayPlan) -> Iterator[Problem]:
 
 def problem(about: ObjectRef, reason: Reason, refusal: Refusal) -> Problem:
     """The problem that a false condition tells."""
-    return Problem(about, reason, refusal.message, reason.remedy, refusal.field)
+    return Problem(about, reason, refusal.message, refusal.remedy or reason.remedy, refusal.field)
