@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.properties.test_translation import FEW, changes, check, left, objects, outcome, slices
+from tests.support.gateway_objects import gateway_object, http_route, reference_grant, to
 from tests.support.held import as_served, held, others
 from tests.support.objects import (
     certificate,
@@ -29,11 +30,13 @@ from tests.support.objects import (
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.delayed_deletions import LONGEST_GRACES
+from xds.kube.gateway_objects import Gateway, GatewayAddress, GatewayClass, GatewayRecord
 from xds.kube.kinds import KINDS
 from xds.kube.objects import EndpointSlice, Ingress, KubeObject, Secret, Service
 from xds.kube.state import KubeState
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
+from xds.translate.gateway.options import CONTROLLER, GatewayOptions
 from xds.translate.options import TranslateOptions
 
 GRACE = 0.5
@@ -120,6 +123,50 @@ def test_a_deletion_counts_after_the_wait(world: World, index: int) -> None:
     assert not world.waits
     fresh = pipeline(*WORLD[:index], *WORLD[index + 1 :], claim_classless=True)
     assert world.pipeline.problems == fresh.problems
+
+
+GATEWAY_WORLD = (
+    gateway_object(GatewayClass, "envoy", "", controllerName=CONTROLLER),
+    gateway_object(
+        Gateway, "edge", gatewayClassName="envoy", listeners=[{"name": "http", "port": 80, "protocol": "HTTP"}]
+    ),
+    http_route(to("other/web"), parentRefs=[{"name": "edge"}]),
+    reference_grant("other"),
+    service("web", 80, ns="other"),
+)
+
+
+@pytest.mark.parametrize("of", GATEWAY_WORLD[:4], ids=lambda of: of.kind)
+def test_an_object_of_the_gateway_api_created_again_in_time_changes_nothing(of: KubeObject) -> None:
+    options = TranslateOptions(gateway=GatewayOptions(addresses=("192.0.2.1",)))
+    world = World(pipeline=Pipeline(KubeState(), options, ProxyOptions(), deletion_grace_seconds=GRACE))
+    world.feed(*map(Applied, GATEWAY_WORLD), *map(Listed, KINDS))
+    before = outcome(world.pipeline)
+    assert "tcp/192.0.2.1:80" in world.pipeline.store.resources(ResourceType.LISTENER)
+    assert not world.delete(of)
+    assert not world.apply(again(of), after=GRACE - 0.125)
+    assert not world.feed(after=GRACE)
+    assert outcome(world.pipeline) == before
+    assert not world.delete(of)
+    assert world.feed(after=GRACE)
+    assert outcome(world.pipeline) != before
+
+
+def test_a_gateway_created_again_in_time_keeps_the_address_that_its_status_recorded() -> None:
+    """The status of the new object is empty. Without a record, listeners would wait for the leader's write."""
+    options = TranslateOptions(gateway=GatewayOptions(addresses=("192.0.2.1", "192.0.2.2"), records=True))
+    world = World(pipeline=Pipeline(KubeState(), options, ProxyOptions(), deletion_grace_seconds=GRACE))
+    fresh = GATEWAY_WORLD[1]
+    recorded = msgspec.structs.replace(fresh, status=GatewayRecord((GatewayAddress("192.0.2.2"),)))
+    world.feed(*map(Applied, (GATEWAY_WORLD[0], recorded, *GATEWAY_WORLD[2:])), *map(Listed, KINDS))
+    assert "tcp/192.0.2.2:80" in world.pipeline.store.resources(ResourceType.LISTENER)
+    world.delete(recorded)
+    assert not world.apply(again(fresh), after=GRACE - 0.125)
+    assert "tcp/192.0.2.2:80" in world.pipeline.store.resources(ResourceType.LISTENER)
+    assert not world.delete(recorded, after=GRACE)
+    assert world.feed(after=GRACE)
+    world.apply(again(fresh))
+    assert not [each for each in world.pipeline.store.resources(ResourceType.LISTENER) if each.startswith("tcp/")]
 
 
 def test_a_deletion_of_a_class_counts_after_the_wait(world: World) -> None:

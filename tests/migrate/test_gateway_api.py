@@ -15,6 +15,7 @@ from tests.migrate.report_of import ingress, text_of
 from tests.support.gateway_world import FIRST, GatewayWorld
 from tests.support.objects import service
 from xds.cli.main import run
+from xds.cli.migration.gateway import manifests
 from xds.cli.migration.input import Input, read_text
 from xds.cli.migration.judging import Wish, converted
 from xds.explain.matcher import TrafficExcerpt, answer
@@ -29,6 +30,7 @@ from xds.traffic.bound import ListenerKey, TableKey
 from xds.traffic.hosts import wildcards_of
 from xds.traffic.tls import TlsTable
 from xds.translate.nginx.registry import ANNOTATIONS
+from xds.translate.own.registry import ANNOTATIONS as OWN
 
 GATEWAY = Key("edge", "web")
 NS = "shop"
@@ -285,8 +287,22 @@ def test_an_annotation_that_is_off_is_not_named() -> None:
     assert (found.notes, found.stays) == ({}, frozenset())
 
 
-def test_each_annotation_of_ingress_nginx_has_a_saying() -> None:
-    found = {each.name: said(each.name) for each in ANNOTATIONS.values()}
+def test_our_own_annotations_are_said_or_named() -> None:
+    web = ingress("web", "/")
+    own = {"request-timeout": "90s", "response-headers": "x-a: 1", "max-body-size": "1m", "rate-limit": "5/s"}
+    web["metadata"]["annotations"] = {f"xds-ingress.dev/{name}": value for name, value in own.items()}
+    assert conversion(web).stays == {Key(NS, "web")}
+    del web["metadata"]["annotations"]["xds-ingress.dev/rate-limit"]
+    found = conversion(web)
+    assert rule(found)["timeouts"] == {"request": "1m30s"}
+    assert filters(found) == {"ResponseHeaderModifier": {"set": [{"name": "x-a", "value": "1"}]}}
+    assert told(found) == [("unsaid", "xds-ingress.dev/max-body-size")]
+
+
+def test_each_annotation_has_a_saying() -> None:
+    known = (*(each.name for each in ANNOTATIONS.values()), *(each.full_name for each in OWN.values()))
+    found = {name: said(name) for name in known}
+    assert not any(each.text.startswith("no annotation") for each in found.values())
     assert all(each.text or each.saying is Saying.SAID for each in found.values())
     assert said("unknown").saying is Saying.UNSAID
 
@@ -306,6 +322,28 @@ def test_hosts_with_the_same_rules_share_a_route_and_many_rules_have_several() -
     ]
     found = of_kind(conversion(many), "HTTPRoute")
     assert [len(each["spec"]["rules"]) for each in found] == [16, 16, 8]
+
+
+def test_a_route_takes_no_name_that_another_ingress_has() -> None:
+    several = ingress("web", "/")
+    several["spec"]["rules"] += [{**several["spec"]["rules"][0], "host": f"h{number}.test"} for number in range(20)]
+    found = of_kind(conversion(several, ingress("web-2", host="other.test")), "HTTPRoute")
+    assert [each["metadata"]["name"] for each in found] == ["web", "web-3", "web-2"]
+
+
+def test_paths_that_would_be_tried_in_another_order_stay() -> None:
+    rewritten = ingress("web", "ImplementationSpecific /app(/|$)(.*)", rewrite_target="/$2")
+    beside = ingress("beside", "/other")
+    assert not conversion(rewritten, beside).stays
+    found = conversion(rewritten, ingress("below", "/app/x"))
+    assert found.stays == {Key(NS, "web"), Key(NS, "below")}
+    assert told(found, "below") == [("stays", "Regex /app/x")]
+
+
+def test_no_text_of_an_ingress_ends_a_comment() -> None:
+    found = conversion(ingress(proxy_read_timeout="30", **{"x\napiVersion: v1\nkind: Secret": "1"}))
+    assert found.notes
+    assert not any(line.startswith(("apiVersion: v1", "kind: Secret")) for line in manifests(found).splitlines())
 
 
 def test_the_default_backend_answers_any_host() -> None:

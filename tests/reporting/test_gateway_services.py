@@ -193,6 +193,7 @@ async def site(api: FakeApi, *services: GatewayService) -> AsyncIterator[Site]:
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway_service_writer, "ROUND_SECONDS", 0.001)
     monkeypatch.setattr(gateway_service_writer, "RESYNC_SECONDS", 0.01)
+    monkeypatch.setattr(gateway_service_writer, "DELETION_GRACE_SECONDS", 0.01)
     monkeypatch.setattr("xds.kubeapi.backoff.FIRST_DELAY_SECONDS", 0.001)
 
 
@@ -220,6 +221,31 @@ async def test_a_service_whose_gateway_is_gone_is_deleted_also_by_a_later_leader
     async with site(api) as it:
         await api.until(lambda: not it.targets(OTHER))
         assert f"{SERVICES}/envoy" in api.objects
+
+
+async def test_services_of_another_installation_stay_with_their_target_ports() -> None:
+    api = FakeApi()
+    theirs = manifest(of(OTHER), {HTTP: 20000}, PUBLISHED, "fleet", "other")
+    api.put(f"{SERVICES}/{service_name(OTHER)}", theirs)
+    async with site(api, of(EDGE)) as it:
+        await api.until(lambda: it.targets(EDGE))
+        await it.rounds()
+        assert (it.targets(EDGE), it.targets(OTHER)) == ({80: 20001}, {80: 20000})
+
+
+async def test_a_gateway_created_again_keeps_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_service_writer, "DELETION_GRACE_SECONDS", 0.2)
+    api = FakeApi()
+    async with site(api, of(EDGE)) as it:
+        await api.until(lambda: it.targets(EDGE))
+        del api.objects[f"{GATEWAYS}/shop/gateways/edge"]
+        it.drop(EDGE)
+        await it.rounds()
+        it.want(of(EDGE, HTTP, HTTPS))
+        await api.until(lambda: len(it.targets(EDGE)) == 2)
+        await asyncio.sleep(0.3)
+        assert it.targets(EDGE)[80] == 20000
+        assert not [each for each in api.log if each[0] == "DELETE"]
 
 
 async def test_the_service_of_a_gateway_that_exists_stays_until_the_gateway_is_given_up() -> None:

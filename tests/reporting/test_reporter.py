@@ -12,9 +12,12 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from tests.support.fake_api import FakeApi, Object
+from tests.support.gateway_objects import gateway_object, http_route, to
+from tests.support.gateway_world import gateway_class
 from tests.support.objects import config_map, ingress, ingress_class, path, rule, service
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
+from xds.kube.gateway_objects import Gateway, GatewayAddress, GatewayRecord, HTTPRoute
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.kinds import KINDS
 from xds.kube.objects import Ingress, IngressClass
@@ -23,6 +26,7 @@ from xds.problems.problem import Key
 from xds.reporting.reporter import Reporter, ReportingOptions, lease_name, process_identity
 from xds.reporting.status import LoadBalancerAddress, PublishOptions
 from xds.resources.options import ProxyOptions
+from xds.translate.gateway.options import GatewayOptions
 from xds.translate.options import TranslateOptions
 
 GROUP = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
@@ -43,10 +47,19 @@ class Site:
                 self.api.put(f"{GROUP}/{change.object.key.name}", {"metadata": {"uid": change.object.metadata.uid}})
         self.pipeline.apply([Batch(changes, 0)], 0)
         news = self.pipeline.take_problem_delta()
-        self.reporter.note(changes, news.appeared, news.solved)
+        self.reporter.note(changes, news.appeared, news.solved, gateway=self.pipeline.take_gateway_news())
 
     def status(self, name: str) -> object:
         return self.api.objects[f"{GROUP}/{name}"].get("status", {}).get("loadBalancer", {}).get("ingress")
+
+    def conditions(self, path: str) -> dict[str, str]:
+        """The reasons of the conditions of an object of the Gateway API, by type."""
+        found = self.api.objects[f"{GATEWAYS}/{path}"].get("status", {}).get("conditions", ())
+        return {each["type"]: each["reason"] for each in found}
+
+    def attached(self) -> object:
+        """Number of routes of the listener."""
+        return self.api.objects[f"{GATEWAYS}/gateways/edge"]["status"]["listeners"][0]["attachedRoutes"]
 
     def reasons(self) -> list[str]:
         return [each["reason"] for each in self.events()]
@@ -150,6 +163,35 @@ async def test_a_deleted_ingress_is_let_go() -> None:
         await it.api.until(lambda: it.status("next"))
         await it.api.until(lambda: len(it.reasons()) == 2)
         assert it.reasons() == ["BackendNotFound"] * 2
+
+
+GATEWAYS = "/apis/gateway.networking.k8s.io/v1/namespaces/default"
+POOL = GatewayOptions(addresses=("192.0.2.1",), records=True)
+
+
+async def test_a_gateway_and_its_routes_get_statuses_and_events() -> None:
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    edge = gateway_object(Gateway, "edge", gatewayClassName="ours", listeners=[listener])
+    web = http_route(to("gone"), name="web", parentRefs=[{"name": "edge"}])
+    async with site(translate=TranslateOptions(gateway=POOL)) as it:
+        for path in ("gateways/edge", "httproutes/web"):
+            it.api.put(f"{GATEWAYS}/{path}", {"metadata": {"uid": "", "generation": 1}})
+        it.api.put("/apis/gateway.networking.k8s.io/v1/gatewayclasses/ours", {"metadata": {"uid": "", "generation": 1}})
+        it.do(Applied(gateway_class()), Applied(edge), Applied(web), *map(Listed, KINDS))
+        await it.api.until(lambda: it.conditions("gateways/edge").get("Programmed") == "Pending")
+        assert it.api.objects[f"{GATEWAYS}/gateways/edge"]["status"]["addresses"][0]["value"] == "192.0.2.1"
+        await it.api.until(lambda: it.reasons() == ["ReferenceUnresolved"])
+        [event] = it.events()
+        assert event["regarding"]["apiVersion"] == "gateway.networking.k8s.io/v1"
+        await it.api.until(lambda: "status" in it.api.objects[f"{GATEWAYS}/httproutes/web"])
+        [parent] = it.api.objects[f"{GATEWAYS}/httproutes/web"]["status"]["parents"]
+        assert {each["type"]: each["reason"] for each in parent["conditions"]}["ResolvedRefs"] == "BackendNotFound"
+
+        recorded = GatewayRecord((GatewayAddress("192.0.2.1"),))
+        it.do(Applied(structs.replace(edge, status=recorded)))
+        await it.api.until(lambda: it.conditions("gateways/edge").get("Programmed") == "Programmed")
+        it.do(Deleted(HTTPRoute, web.key))
+        await it.api.until(lambda: it.attached() == 0)
 
 
 def test_leases_differ_by_class_and_identities_by_process() -> None:

@@ -146,8 +146,8 @@ def _is_in(path: str, collection: str) -> bool:
 
 
 def _chosen(found: Object, params: Mapping[str, str]) -> bool:
-    label, _, wanted = params.get("labelSelector", "").partition("=")
-    if label and (found["metadata"].get("labels") or {}).get(label) != wanted:
+    label = params.get("labelSelector", "")
+    if label and label not in (found["metadata"].get("labels") or {}):
         return False
     field_, _, value = params.get("fieldSelector", "").partition("=")
     place = found["metadata"] if field_ == "metadata.name" else found

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tests.support.gateway_objects import gateway_object, http_route, to
 from tests.support.objects import service
-from xds.kube.gateway_objects import Gateway, GatewayClass, HTTPRoute
+from xds.kube.gateway_objects import Gateway, GatewayClass, GRPCRoute, HTTPRoute
 from xds.kube.objects import KubeObject, Service
 from xds.translate.gateway.options import CONTROLLER
 
@@ -66,6 +66,13 @@ def route(name: str, *rules: dict[str, Any], listener: str = "", hosts: tuple[st
     return http_route(*rules, name=name, parentRefs=[parent], **spec)
 
 
+def _calls() -> GRPCRoute:
+    parents = [{"name": "gate", "sectionName": "calls"}]
+    found = gateway_object(GRPCRoute, "calls", parentRefs=parents, rules=list(CALLS))
+    assert isinstance(found, GRPCRoute)
+    return found
+
+
 def at(path: str, type_: str = "PathPrefix", **match: Any) -> dict[str, Any]:
     return {"path": {"type": type_, "value": path}, **match}
 
@@ -91,11 +98,12 @@ def full(text: str) -> dict[str, Any]:
 
 
 def gateway(port: int) -> tuple[KubeObject, ...]:
-    """A Gateway at ADDRESS, with a listener for each of three hostnames."""
+    """A Gateway at ADDRESS, with a listener for each of four hostnames."""
     listeners = [
         {"name": "any", "port": port, "protocol": "HTTP"},
         {"name": "wide", "port": port, "protocol": "HTTP", "hostname": "*.wide.test"},
         {"name": "exact", "port": port, "protocol": "HTTP", "hostname": "exact.wide.test"},
+        {"name": "calls", "port": port, "protocol": "HTTP", "hostname": "calls.test"},
     ]
     return (
         gateway_object(GatewayClass, "ours", "", controllerName=CONTROLLER),
@@ -153,7 +161,31 @@ REWRITES: Final = (
     to("rooted", matches=[at("/")], filters=rewrite(**prefix("/root"))),
 )
 
-ROUTES: Final = (
+
+def cors(**values: Any) -> list[dict[str, Any]]:
+    return [{"type": "CORS", "cors": {"allowMethods": ["PUT"], **values}}]
+
+
+SITES: Final = (
+    to("listed", matches=[at("/listed")], filters=cors(allowOrigins=["https://a.test", "https://*.b.test:8443"])),
+    to("anyone", matches=[at("/any")], filters=cors(allowOrigins=["*"])),
+    to("known", matches=[at("/known")], filters=cors(allowOrigins=["*"], allowCredentials=True)),
+    to("nobody", matches=[at("/nobody")], filters=cors()),
+    {"matches": [at("/moved")], "filters": [*cors(allowOrigins=["https://a.test"]), *redirect()]},
+)
+
+CALLS: Final = (
+    to("service", matches=[{"method": {"service": "a.B"}}]),
+    to("both", matches=[{"method": {"service": "a.B", "method": "Get"}}]),
+    to("called", matches=[{"method": {"method": "Get"}}]),
+    to("marked", matches=[{"headers": [named("a", "1"), named("b", "1")]}]),
+    to("pattern", matches=[{"method": {"type": "RegularExpression", "service": "re[.][a-z]+", "method": "G.t"}}]),
+    to("absent", matches=[{"method": {"service": "a.Absent"}}]),
+)
+
+ROUTES: Final[tuple[HTTPRoute | GRPCRoute, ...]] = (
+    route("sites", *SITES, hosts=("sites.test",)),
+    _calls(),
     route("matches", *MATCHES, hosts=("m.test",)),
     route("answers", *ANSWERS, hosts=("answers.test",)),
     route("redirects", *REDIRECTS, hosts=("redirects.test", "*.redirects.test")),
@@ -169,13 +201,23 @@ ROUTES: Final = (
 _TOGETHER: Final = (
     ("prefix", "longer", "same", "expression", "expressed", "escaped", "post", "deleted", "one", "two", "query"),
     ("asked", "plain", "method", "header", "host", "web", "kept", "moved", "bare", "whole", "rooted"),
-    ("deep", "deeper", "every", "wide", "inwide", "exact"),
+    ("deep", "deeper", "every", "wide", "inwide", "exact", "listed", "anyone", "known", "nobody"),
 )
-BACKENDS: Final[tuple[Service, ...]] = tuple(service(name) for names in _TOGETHER for name in names)
+_OF_CALLS: Final = ("service", "both", "called", "marked", "pattern")
+BACKENDS: Final[tuple[Service, ...]] = (
+    *(service(name) for names in _TOGETHER for name in names),
+    # The backends of the tests speak HTTP/1.1.
+    *(service(name, {"port": 80, "appProtocol": "http"}) for name in _OF_CALLS),
+)
 EMPTY: Final = service("empty")
 """A Service without endpoints."""
 
 _PORT: Final = "{port}"
+
+
+def preflight(path: str, origin: str, status: int) -> GatewayCase:
+    return asked(f"sites.test/{path}/x", status, method="OPTIONS", origin=origin, access_control_request_method="PUT")
+
 
 CASES: Final = (
     asked("m.test/a", "same"),
@@ -269,4 +311,32 @@ CASES: Final = (
     asked("exact.wide.test/in", 404),
     asked("x.exact.wide.test/wide", "wide"),
     asked("wide.test/every", "every"),
+    preflight("listed", "https://a.test", 204),
+    preflight("listed", "https://x.y.b.test:8443", 204),
+    preflight("listed", "HTTPS://A.test", 204),
+    preflight("listed", "https://b.test:8443", 403),
+    preflight("listed", "https://x.b.test", 403),
+    preflight("listed", "https://a.test.evil.test", 403),
+    preflight("any", "null", 204),
+    preflight("known", "https://any.test", 204),
+    preflight("nobody", "https://a.test", 403),
+    preflight("nobody", "-x", 403),
+    preflight("moved", "https://a.test", 204),
+    preflight("moved", "https://b.test", 403),
+    asked("sites.test/listed", "listed", method="OPTIONS", origin="https://a.test"),
+    asked("sites.test/listed", "listed", method="OPTIONS", access_control_request_method="PUT"),
+    asked("sites.test/nobody", "nobody", method="OPTIONS"),
+    asked("sites.test/known", "known", method="PUT", origin="https://any.test", access_control_request_method="PUT"),
+    asked("sites.test/listed", "listed", origin="https://evil.test"),
+    asked("calls.test/a.B/Put", "service", method="POST"),
+    asked("calls.test/a.B/Get", "both", method="POST"),
+    asked("calls.test/a.Bc/Put", 404, method="POST"),
+    asked("calls.test/x.Y/Get", "called", method="POST"),
+    asked("calls.test/x.Y/Get", "called", method="POST", a="1", b="1"),
+    asked("calls.test/x.Y/Put", "marked", method="POST", a="1", b="1"),
+    asked("calls.test/x.Y/xGet", 404, method="POST"),
+    asked("calls.test/re.x/Get", "pattern", method="POST"),
+    asked("calls.test/re.x/Got", "pattern", method="POST"),
+    asked("calls.test/re.X/Got", 404, method="POST"),
+    asked("calls.test/a.Absent/Get", 503, method="POST"),
 )

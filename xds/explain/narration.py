@@ -288,6 +288,7 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     return {
         0: f"the connection is closed{_why_closed(facts)}",
         204: "204: the proxy answers the preflight",
+        403: "403: the proxy answers the preflight, and the origin isn't allowed",
         400: "400: a proxy rejects the request as malformed",
         404: "404: no route",
         421: "421: the connection's certificate doesn't cover the host",

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar, cast
 
+from msgspec import structs
+
 from xds.kube.change import Applied, Change, Deleted, Listed, Reported
-from xds.kube.gateway_objects import GATEWAY_KINDS, GatewayClass
+from xds.kube.gateway_objects import GATEWAY_KINDS, Gateway, GatewayClass
 from xds.kube.ingress_class import ClassClaim, ClassOptions, IngressClasses
 from xds.kube.kinds import KINDS, KINDS_BY_NAME
 from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, IngressRule, KubeObject, Secret, Service
@@ -52,6 +54,12 @@ def why_first(winner: KubeObject, other: KubeObject) -> str:
     if other_begun == _NEWEST:
         return "which has a creationTimestamp, and so counts as older"
     return f"which is older (created {begun:%Y-%m-%dT%H:%M:%SZ})"
+
+
+def _with_addresses(new: Gateway, old: Gateway) -> Gateway:
+    """Leave a Gateway that was deleted and created again its addresses, which its new status has not recorded yet."""
+    is_same = new.metadata.uid == old.metadata.uid
+    return new if is_same or new.status.addresses else structs.replace(new, status=old.status)
 
 
 class KubeState:
@@ -265,6 +273,8 @@ class KubeState:
     def _replace(self, kind: type[KubeObject], key: Key, new: KubeObject | None) -> Iterable[Stale]:
         objects = self._objects[kind]
         old = objects.get(key)
+        if isinstance(old, Gateway) and isinstance(new, Gateway):
+            new = _with_addresses(new, old)
         if old == new:
             return ()
         if new is None:

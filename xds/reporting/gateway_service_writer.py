@@ -26,7 +26,7 @@ from xds.reporting.gateway_service import MANAGED_BY, Targets, assign, gateway_o
 from xds.reporting.lease import Leadership, NotLeader, boot_time
 from xds.reporting.outcome import Outcome, no_writes
 from xds.translate.gateway.options import TargetPorts
-from xds.translate.gateway.service_record import service_name
+from xds.translate.gateway.service_record import NAMESPACE_LABEL, service_name
 from xds.translate.gateway.services import GatewayService
 
 RESYNC_SECONDS: Final = 60.0
@@ -34,6 +34,9 @@ RESYNC_SECONDS: Final = 60.0
 
 ROUND_SECONDS: Final = 1.0
 """Between two rounds of writes."""
+
+DELETION_GRACE_SECONDS: Final = 10.0
+"""Between the end of a Gateway and the deletion of its Service: tools delete objects and create them again."""
 
 _PERMISSIONS: Final = "Give this service account list, create, patch and delete of services in the fleet's namespace."
 
@@ -85,6 +88,7 @@ class GatewayServiceWriter:
         self._uids: dict[Key, str] = {}
         self._applied: dict[Key, GatewayService] = {}
         self._lacking: set[Key] = set()
+        self._delete_at: dict[Key, float] = {}
         self._wake = asyncio.Event()
 
     def note(self) -> None:
@@ -110,8 +114,13 @@ class GatewayServiceWriter:
         if self._list_at <= boot_time():
             await self._list()
         if self._like is not None:
-            for gateway in sorted(self._uids.keys() - self._wanted.keys()):
-                await self._try(gateway, self._delete_if_gone)
+            unwanted = self._uids.keys() - self._wanted.keys()
+            self._delete_at = {
+                each: self._delete_at.get(each, boot_time() + DELETION_GRACE_SECONDS) for each in sorted(unwanted)
+            }
+            for gateway, at in list(self._delete_at.items()):
+                if at <= boot_time():
+                    await self._try(gateway, self._delete_if_gone)
             for gateway in list(self._wanted):
                 await self._try(gateway, self._apply)
         await asyncio.sleep(ROUND_SECONDS)
@@ -123,14 +132,13 @@ class GatewayServiceWriter:
         namespace = self._published.namespace
         known = self._wanted.keys() | self._uids.keys()
         retries = (self.failed_writes.due_at(each, namespace) for each in known)
-        return min((each for each in (self._list_at, *retries) if each > -inf), default=self._list_at)
+        return min(each for each in (self._list_at, *self._delete_at.values(), *retries) if each > -inf)
 
     async def _list(self) -> None:
         """Read the Service of the fleet, and those of all Gateways."""
         try:
             self._like = await find_by_name(self._api, self._collection, self._published.name)
-            selector = f"{MANAGED_BY}={self._manager}"
-            found = [each async for each in list_all(self._api, self._collection, label_selector=selector)]
+            found = [each async for each in list_all(self._api, self._collection, label_selector=NAMESPACE_LABEL)]
         except (ApiUnavailable, TemporaryFailure) as error:
             self._like = None
             self._list_at = boot_time() + self._outage.failed(error)
@@ -139,7 +147,11 @@ class GatewayServiceWriter:
         self._list_at = boot_time() + RESYNC_SECONDS
         services = {gateway: each for each in found if (gateway := gateway_of(each))}
         self._targets = {gateway: targets_of(each) for gateway, each in services.items()}
-        self._uids = {gateway: each["metadata"]["uid"] for gateway, each in services.items()}
+        self._uids = {
+            gateway: each["metadata"]["uid"]
+            for gateway, each in services.items()
+            if each["metadata"]["labels"].get(MANAGED_BY) == self._manager
+        }
         self._applied.clear()
 
     async def _try(self, gateway: Key, write: Callable[[Key], Awaitable[None]]) -> None:
@@ -200,15 +212,16 @@ class GatewayServiceWriter:
             try:
                 found = await find_by_name(self._api, Gateway.collection(gateway.namespace), gateway.name)
             except TemporaryFailure as error:
-                if error.status == 404:  # the kind isn't installed, perhaps for a moment
-                    return
-                raise
+                if error.status != 404:
+                    raise
+                found = {}  # the kind isn't installed, perhaps for a moment
             if found is not None:
+                self._delete_at[gateway] = boot_time() + RESYNC_SECONDS
                 return
         body = {"preconditions": {"uid": self._uids[gateway]}}
         status, answer = await self._leadership.write("DELETE", f"{self._collection}/{service_name(gateway)}", body)
         check(status, answer)
-        for known in (self._uids, self._targets, self._applied):
+        for known in (self._uids, self._targets, self._applied, self._delete_at):
             known.pop(gateway, None)
         self.writes[Outcome.WRITTEN] += 1
         _log.info("gateway_service_deleted", object=str(gateway), service=service_name(gateway))

@@ -27,6 +27,7 @@ from xds.problems.reasons import Reason
 from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED, REPORTING_CONTROLLER
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.gateway_news import NO_GATEWAY_NEWS, GatewayNews
+from xds.reporting.gateway_ownership import Ownership
 from xds.reporting.gateway_service_writer import GatewayServiceWriter
 from xds.reporting.gateway_status_writer import GatewayStatusWriter
 from xds.reporting.lease import Leadership
@@ -248,6 +249,7 @@ class Reporter:
             self._state,
             options.namespaces,
             manager=options.lease.name,
+            is_ours=Ownership(self._state, options.gateway, frozenset(options.namespaces)).is_ours,
         )
         gateway = options.gateway
         if gateway.target_ports and options.publish.service:

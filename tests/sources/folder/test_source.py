@@ -19,8 +19,10 @@ import pytest
 from tests.support.followed import Follow, Follower, refuse, save, service
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.kube.change import Applied, Deleted, Listed, Reported
+from xds.kube.gateway_objects import HTTPRoute, Namespace
 from xds.kube.kinds import KINDS
 from xds.kube.source import SourceError
+from xds.problems.problem import Key
 from xds.sources.folder import source as source_module
 from xds.sources.folder import tree as tree_module
 from xds.sources.folder import watcher as watcher_module
@@ -40,6 +42,20 @@ async def test_the_first_batch_has_all_objects_kinds_and_problems(root: Path) ->
     assert listed == tuple(Listed(kind) for kind in KINDS)
     assert isinstance(reported, Reported)
     assert [problem.location for problem in reported.problems] == ["b.json:1"]
+
+
+async def test_kinds_of_the_gateway_api_are_read_and_their_definitions_left_out(root: Path) -> None:
+    definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: gateways.x}\n"
+    route = "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: HTTPRoute\nmetadata: {name: web, namespace: shop}\n"
+    namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: shop}}\n"
+    (root / "a.yaml").write_text("---\n".join((definition, route, namespace)))
+    async with aclosing(Folder(root).batches()) as batches:
+        changes = (await anext(batches)).changes
+    applied = {type(each.object): each.object for each in changes if isinstance(each, Applied)}
+    assert applied.keys() == {HTTPRoute, Namespace}
+    assert applied[HTTPRoute].key == Key("shop", "web")
+    assert applied[Namespace].metadata.labels == {"team": "shop"}
+    assert changes[-1] == Reported(())
 
 
 async def test_an_empty_folder_is_listed_too(root: Path) -> None:

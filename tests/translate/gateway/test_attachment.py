@@ -165,3 +165,15 @@ def test_a_route_that_goes_leaves_nothing_behind() -> None:
     world.delete(route)
     assert world.snapshot() == before
     assert world.api.take_changed_statuses() == {route.ref, edge.ref}
+
+
+def test_a_problem_names_field_and_remedy_once() -> None:
+    route = http_route(to("nothere"), parentRefs=parent())
+    world = GatewayWorld(gateway(), route)
+    found = [each for problems in world.problems.values() for each in problems]
+    assert [str(each.field) for each in found] == ["spec.rules[0].backendRefs[0]"]
+    assert (
+        found[0].message == "Service 'default/nothere' doesn't exist, so its share of the requests is answered an error"
+    )
+    assert found[0].remedy == "Create the Service, or correct the name."
+    assert "spec.rules[0].backendRefs[0]: " in world.conditions(route)["ResolvedRefs"].message

@@ -33,7 +33,7 @@ def translated(
 
 
 def shares(found: TranslatedRoute) -> list[tuple[str, int]]:
-    """The Services, `-` for those that can't be used, with their weights."""
+    """The Services with weights; `-` stands for an unusable Service."""
     assert found.forward
     return [(each.backend.service if each.backend else "-", each.weight) for each in found.forward.shares]
 

@@ -20,7 +20,7 @@ from xds.traffic.retries import Retries
 from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
 from xds.translate.gateway.context import NO_USE, GatewayContext
 from xds.translate.gateway.cors import cors
-from xds.translate.gateway.durations import duration
+from xds.translate.gateway.durations import duration, duration_text
 from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
 from xds.translate.gateway.grants import Grants
 from xds.translate.gateway.http_route import translate_http_route
@@ -86,6 +86,13 @@ def test_a_duration_has_up_to_four_numbers_with_units(text: str, expected: timed
     assert duration(text) == expected
 
 
+@pytest.mark.parametrize("text", ["0s", "500ms", "1s500ms", "1h30m", "26h1m1s1ms"])
+def test_a_duration_is_written_as_it_is_read(text: str) -> None:
+    found = duration(text)
+    assert found is not None
+    assert duration_text(found) == text
+
+
 def test_a_rule_without_policies_has_the_policy_of_most_routes() -> None:
     assert policy() is NO_POLICY
 
@@ -130,6 +137,14 @@ def test_a_retry_has_a_pause_and_a_usual_number_of_attempts() -> None:
         ({"retry": {"attempts": 100}}, "spec.rules[0].retry.attempts"),
         ({"retry": {"backoff": "x"}}, "spec.rules[0].retry.backoff"),
         ({"sessionPersistence": {"sessionName": "a b"}}, "spec.rules[0].sessionPersistence.sessionName"),
+        (
+            {"sessionPersistence": {"sessionName": "Content-Length", "type": "Header"}},
+            "spec.rules[0].sessionPersistence.sessionName",
+        ),
+        (
+            {"sessionPersistence": {"sessionName": "x-envoy-a", "type": "Header"}},
+            "spec.rules[0].sessionPersistence.sessionName",
+        ),
         ({"sessionPersistence": {"type": "Address"}}, "spec.rules[0].sessionPersistence.type"),
         ({"sessionPersistence": {"idleTimeout": "1s"}}, "spec.rules[0].sessionPersistence.idleTimeout"),
         (

@@ -11,7 +11,9 @@ from xds.yaml_text import to_yaml
 
 def manifests(conversion: Conversion) -> str:
     """The objects as documents of YAML, below comments with all that they don't say."""
-    comments = "".join(f"# {printable(line)}".rstrip() + "\n" for line in _comments(conversion))
+    # No text of an Ingress may end a comment.
+    lines = (printable(each).replace("\n", "\\n") for each in _comments(conversion))
+    comments = "".join(f"# {each}".rstrip() + "\n" for each in lines)
     return comments + "".join(f"---\n{to_yaml(each)}" for each in conversion.objects)
 
 

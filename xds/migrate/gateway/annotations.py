@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from xds.migrate.subject import Subject
+from xds.translate.nginx.annotation import OWN_PREFIX
 from xds.translate.nginx.registry import ANNOTATIONS
 
 
@@ -90,19 +91,39 @@ _NAMES: Final[Mapping[str, Said]] = {
 }
 """In place of the family's."""
 
+_OWN: Final[Mapping[str, Said]] = {
+    "answer": Said(Saying.STAYS, "the Gateway API has no answers without a backend, but redirects"),
+    "idle-timeout": _UNSAID,
+    "load-balance": _UNSAID,
+    "max-body-size": _UNSAID,
+    "rate-limit": _PROTECTS,
+    "redirect": _SAID,
+    "request-headers": _SAID,
+    "request-timeout": _SAID,
+    "response-headers": _SAID,
+    "retries": Said(Saying.UNSAID, "the experimental retry repeats POST, too"),
+    "ssl-passthrough": _FAMILIES["passthrough"],
+    "tls-passthrough-proxy-protocol": _FAMILIES["passthrough"],
+    "tls-verify": _VERIFIED,
+}
+"""Our own annotations."""
+
 _OFF: Final = frozenset(("", "false", "off", "0"))
 
 
 def said(name: str) -> Said:
-    """The saying of an annotation by its name without the prefix."""
+    """The saying of an annotation by its name: of ingress-nginx without the prefix, of our own with it."""
+    if name.startswith(OWN_PREFIX):
+        return _OWN.get(name.removeprefix(OWN_PREFIX), Said(Saying.UNSAID, "no annotation of xds-ingress"))
     if name in _NAMES:
         return _NAMES[name]
-    known = next((each for each in ANNOTATIONS.values() if each.name == name), None)
+    known = ANNOTATIONS.get(name)
     return _FAMILIES[known.family] if known else Said(Saying.UNSAID, "no annotation of ingress-nginx")
 
 
 def sayings(subject: Subject) -> Iterator[tuple[str, Said]]:
     """The annotations of an Ingress with an effect, with their sayings."""
-    for name, value in subject.annotations.items():
+    own = ((name, value) for name, value in subject.ingress.annotations.items() if name.startswith(OWN_PREFIX))
+    for name, value in (*subject.annotations.items(), *own):
         if value.strip().lower() not in _OFF:
             yield name, said(name)

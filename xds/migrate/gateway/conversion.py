@@ -6,18 +6,20 @@ protects or answers.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any, Final, NamedTuple, Protocol
 
 from xds.kube.objects import Ingress
 from xds.migrate.gateway.annotations import Saying, sayings
 from xds.migrate.gateway.listeners import API_VERSION, Listeners, Parent
+from xds.migrate.gateway.order import tried_otherwise
 from xds.migrate.gateway.rules import Rule, UnsaidError, rule_of
 from xds.migrate.subject import Subject
 from xds.problems.problem import Key
 from xds.traffic.backends import Backend, BackendKey
-from xds.traffic.hosts import NO_HOST, covers, is_beginning, is_wildcard
+from xds.traffic.hosts import NO_HOST, is_beginning, is_wildcard, wildcard_of
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import TlsTable
 
@@ -121,11 +123,13 @@ def convert(
     listeners = Listeners.of(gateway, traffic.tls, _certificates(traffic.tls, subjects))
     ingresses = {each.key: _noted(each) for each in subjects if is_wanted(each.ingress)}
     _assign(traffic, ingresses)
+    tls_hosts = frozenset(traffic.tls.named)
+    names = {each.key for each in subjects}
     routes: list[dict[str, Any]] = []
     for key, ingress in sorted(ingresses.items()):
-        parts = list(_parts(traffic, ingress))
+        parts = list(_parts(traffic, ingress, tls_hosts))
         if not ingress.stays:
-            routes += _http_routes(key, parts, listeners)
+            routes += _http_routes(key, parts, listeners, names)
     notes = {key: tuple(each.notes) for key, each in sorted(ingresses.items()) if each.notes}
     stays = frozenset(key for key, each in ingresses.items() if each.stays)
     return Conversion((*listeners.objects(class_name), *routes) if routes else (), notes, stays)
@@ -167,6 +171,11 @@ def _assign(traffic: Traffic, ingresses: Mapping[Key, _Ingress]) -> None:
                 ingress.routes.setdefault(host, []).append(route)
                 if virtual_host.client_certificates:
                     ingress.note(Saying.STAYS, host, "clients of the host are asked for certificates")
+        for earlier, later in tried_otherwise(virtual_host.routes):
+            for route, other in ((earlier, later), (later, earlier)):
+                if ingress := _owner(route, ingresses):
+                    text = f"the Gateway API tries the path and {other.path} in the other order"
+                    ingress.note(Saying.STAYS, f"{route.path_type} {route.path}", text)
     if traffic.default and (ingress := _owner(traffic.default, ingresses)):
         ingress.routes.setdefault(NO_HOST, []).append(traffic.default)
 
@@ -176,14 +185,14 @@ def _owner(route: Route, ingresses: Mapping[Key, _Ingress]) -> _Ingress | None:
     return ingresses.get(about.key) if about.kind == Ingress.kind else None
 
 
-def _parts(traffic: Traffic, ingress: _Ingress) -> Iterator[_Part]:
+def _parts(traffic: Traffic, ingress: _Ingress, tls_hosts: Set[str]) -> Iterator[_Part]:
     for host, routes in ingress.routes.items():
         if is_beginning(host):
             ingress.note(Saying.STAYS, host, "the Gateway API has no names by their beginning")
             continue
         if is_wildcard(host):
             ingress.note(Saying.PARTLY, host, "the wildcard stands for any number of labels")
-        has_tls = any(covers(each, host) for each in traffic.tls.named)
+        has_tls = not tls_hosts.isdisjoint((host, wildcard_of(host)))
         if host in traffic.tls.without_certificate:
             ingress.note(Saying.PARTLY, host, "there is no usable certificate, and no listener for HTTPS")
         found = _HostRules(has_tls=has_tls)
@@ -266,19 +275,26 @@ class _HostRules:
     redirects: _Rules = field(default_factory=_Rules)
 
 
-def _http_routes(key: Key, parts: Iterable[_Part], listeners: Listeners) -> Iterator[dict[str, Any]]:
-    """The HTTPRoutes of an Ingress: one for all hosts with the same rules and parents."""
+def _http_routes(key: Key, parts: Iterable[_Part], listeners: Listeners, names: Set[Key]) -> Iterator[dict[str, Any]]:
+    """The HTTPRoutes of an Ingress: one for all hosts with the same rules and parents.
+
+    Args:
+        key: The Ingress.
+        parts: Of the Ingress.
+        listeners: Give the parents.
+        names: Of all Ingresses, each of which is also the name of a route.
+    """
     grouped: dict[str, tuple[_Part, tuple[Parent, ...], list[str]]] = {}
     for part in parts:
         if parents := listeners.parents(part.host, plain=part.plain, tls=part.tls):
             text = json.dumps((parents, part.rules), sort_keys=True)
             grouped.setdefault(text, (part, parents, []))[2].append(part.host)
-    number = 0
+    further = (name for number in count(2) if (name := Key(key.namespace, f"{key.name}-{number}")) not in names)
+    free = chain([key], further)
     for part, parents, hosts in grouped.values():
         for rules in _chunks(part.rules):
             for start in range(0, len(hosts), MAX_HOSTNAMES):
-                number += 1
-                yield _http_route(key, number, parents, hosts[start : start + MAX_HOSTNAMES], rules)
+                yield _http_route(next(free), parents, hosts[start : start + MAX_HOSTNAMES], rules)
 
 
 def _chunks(rules: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -294,13 +310,7 @@ def _chunks(rules: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield chunk
 
 
-def _http_route(
-    key: Key,
-    number: int,
-    parents: Iterable[Parent],
-    hosts: list[str],
-    rules: list[dict[str, Any]],
-) -> dict[str, Any]:
+def _http_route(key: Key, parents: Iterable[Parent], hosts: list[str], rules: list[dict[str, Any]]) -> dict[str, Any]:
     refs = [
         {
             **({"kind": each.kind} if each.kind != "Gateway" else {}),
@@ -311,7 +321,6 @@ def _http_route(
         for each in parents
     ]
     named = {"hostnames": hosts} if NO_HOST not in hosts else {}
-    name = key.name if number == 1 else f"{key.name}-{number}"
-    metadata = {"name": name, "namespace": key.namespace}
+    metadata = {"name": key.name, "namespace": key.namespace}
     spec = {"parentRefs": refs, **named, "rules": rules}
     return {"apiVersion": API_VERSION, "kind": "HTTPRoute", "metadata": metadata, "spec": spec}

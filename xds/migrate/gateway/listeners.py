@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from xds.kube.gateway_objects import GROUP
 from xds.problems.problem import Key
-from xds.traffic.hosts import covers, is_wildcard
+from xds.traffic.hosts import is_wildcard, wildcard_of
 from xds.traffic.tls import TlsTable
 from xds.translate.gateway.options import CONTROLLER
 
@@ -68,7 +68,7 @@ class Listeners:
             tls: Whether requests that come by TLS are.
         """
         found = [Parent("Gateway", self.gateway, HTTP)] if plain else []
-        listener = host if host in self.of_hosts else next((each for each in self.of_hosts if covers(each, host)), "")
+        listener = next((each for each in (host, wildcard_of(host)) if each in self.of_hosts), "")
         if tls and listener:
             self.used.add(listener)
             found.append(Parent("ListenerSet", self.of_hosts[listener]))

@@ -24,6 +24,7 @@ from xds.traffic.mirror import EVERY_REQUEST
 from xds.traffic.policy import Policy
 from xds.traffic.regex import found_anywhere, whole_path
 from xds.traffic.routes import PathType, Route
+from xds.translate.gateway.durations import duration_text
 
 _BELOW: Final = re.compile(r"(?P<prefix>(?:/[A-Za-z0-9_~.-]+)+)(?:\(/\|\$\)\(\.\*\)|/\(\.\*\))")
 """The usual expressions for a path and all paths below: `/app(/|$)(.*)` and `/app/(.*)`."""
@@ -77,6 +78,8 @@ def rule_of(route: Route, backends: Mapping[BackendKey, Backend]) -> Rule:
         filters += _rewrites(route, rewrite, backends)
         filters += [_mirror(each.backend, each.millionths) for each in route.policy.mirrors]
         rest["backendRefs"] = [_backend_ref(each.key, each.weight) for each in route.action.shares]
+        if route.policy.timeouts.whole:
+            rest["timeouts"] = {"request": duration_text(route.policy.timeouts.whole)}
         if route.policy.affinity:
             rest["sessionPersistence"] = _sessions(route.policy.affinity.cookie, route.policy.affinity.max_age)
     else:
@@ -84,6 +87,15 @@ def rule_of(route: Route, backends: Mapping[BackendKey, Backend]) -> Rule:
     if filters:
         rest["filters"] = filters
     return Rule(match, rest, tuple(differences))
+
+
+def path_match(route: Route) -> dict[str, Any]:
+    """The match of a route's path.
+
+    Raises:
+        UnsaidError: the API has no words for the path with its rewrite.
+    """
+    return _path(route)[0]
 
 
 def _path(route: Route) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -139,6 +151,8 @@ def _filters(policy: Policy) -> list[dict[str, Any]]:
             values["set"] = [{"name": name, "value": value} for name, value in changes.values]
         if changes.removed:
             values["remove"] = list(changes.removed)
+        if changes.added:
+            values["add"] = [{"name": name, "value": value} for name, value in changes.added]
         if values:
             found.append({"type": type_, field: values})
     return [*found, *([{"type": "CORS", "cors": _cors(policy.cors)}] if policy.cors else [])]

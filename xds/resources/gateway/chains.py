@@ -39,7 +39,7 @@ _ANY_LABELS: Final = ".+"
 
 
 def named_chains(listener: BoundListener) -> dict[str, Chain]:
-    """The filter chains by name, without those whose connections are closed.
+    """The filter chains by name. Closed connections have no chain.
 
     Envoy names a chain in messages about the chain, so the name holds the route of layer 4 that asks for the chain.
     """
@@ -100,7 +100,7 @@ def filter_chain_matcher(listener: BoundListener, chains: Mapping[str, Chain]) -
 
     Args:
         listener: The listener.
-        chains: By name, of `named_chains`. Connections of others are closed.
+        chains: By name, of `named_chains`. Connections for other server names are closed.
     """
     choices = {name: CLOSED for chain in listener.chains for name in chain.server_names}
     choices |= {each: chosen(name) for name, chain in chains.items() for each in chain.server_names}

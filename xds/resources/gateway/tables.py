@@ -9,7 +9,7 @@ from xds.traffic.routes import VirtualHost
 
 
 class Table:
-    """A route table: the domains of its virtual hosts, 404 for other hosts, and 421 for hosts of other connections.
+    """The domains of a route table: virtual hosts, 404 for unknown hosts, and 421 for hosts of other connections.
 
     A client that sent the server name of one chain may ask for a host of another chain: HTTP/2 reuses connections
     whose certificate covers the host.

@@ -1,7 +1,7 @@
 """The backends of UDP sessions, by weight.
 
 Envoy's filter for UDP names one cluster and no weights, but its matcher may choose the cluster by a fraction of a hash.
-The hash is of the client's port, so that a session keeps its cluster, and each session of a client may have another.
+The hash is of the client's port. So a session keeps its cluster, and a client's next session may have another cluster.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ _MILLION: Final = 1_000_000
 
 
 def session_matcher(shares: Sequence[Share]) -> Matcher:
-    """The choice of a cluster for each session. All fractions are of one hash, so each is a sum of weights."""
+    """The choice of a cluster for each session. A fraction is the sum of weights so far, as one hash decides."""
     *others, last = shares
     if not others:
         return Matcher(on_no_match=_cluster(last))

@@ -93,8 +93,8 @@ def _named(gateway: Gateway, pool: _Pool) -> Lease:
         field = FieldPath.of("spec", "addresses", index)
         if each.type != "IPAddress":
             message = (
-                f"address {shown(each.value)} has type {shown(each.type)}, so Gateway {gateway.key} isn't served; "
-                "name an address of type IPAddress"
+                f"address {shown(each.value)} has type {shown(each.type)}, so Gateway {gateway.key} isn't served. "
+                "Name an address of type IPAddress."
             )
             return Lease(refused=Refusal("UnsupportedAddress", message, field.child("type")))
         if not each.value:
@@ -103,7 +103,7 @@ def _named(gateway: Gateway, pool: _Pool) -> Lease:
         if not pool.take_named(address):
             message = (
                 f"address {shown(each.value)} is none of --gateway-address, or another Gateway's alone, so Gateway "
-                f"{gateway.key} isn't served; name a free one, or remove spec.addresses"
+                f"{gateway.key} isn't served. Name a free one, or remove spec.addresses."
             )
             return Lease(missing=Refusal("AddressNotUsable", message, field.child("value")))
         found.append(address)
@@ -121,8 +121,8 @@ def _completed(gateway: Gateway, lease: Lease, pool: _Pool) -> Lease:
         address = pool.take_any(recorded(gateway))
         if address is None:
             message = (
-                f"no address of --gateway-address is free, so Gateway {gateway.key} isn't served; add an address, or "
-                "delete another Gateway"
+                f"no address of --gateway-address is free, so Gateway {gateway.key} isn't served. Add an address, or "
+                "delete another Gateway."
             )
             return Lease(missing=Refusal("AddressNotAssigned", message, FieldPath.of("spec", "addresses")))
         found.append(address)

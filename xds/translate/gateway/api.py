@@ -347,7 +347,7 @@ class GatewayApi:
         for key, former in before.items():
             plan = self._gateways.current.get(key)
             self._report(("gateway", key), gateway_problems(plan) if plan else ())
-            self._stale_owners.update(owner for each in (former, plan) if each for owner in each.owners)
+            self._stale_owners.update(_told_otherwise(former, plan))
         # A ListenerSet may have left for a Gateway that isn't ours.
         self._stale_owners.update(each for each in touched if each.kind in (Gateway.kind, ListenerSet.kind))
         for owner in self._stale_owners:
@@ -385,6 +385,17 @@ def _policy_problems(ref: ObjectRef, found: PolicyOutcome) -> Iterator[Problem]:
         yield problem(ref, Reason.POLICY_REFUSED, found.refused)
     if found.unresolved:
         yield problem(ref, Reason.REFERENCE_UNRESOLVED, found.unresolved)
+
+
+def _told_otherwise(former: GatewayPlan | None, present: GatewayPlan | None) -> Iterator[ObjectRef]:
+    """The owners whose status may differ between two plans of one Gateway."""
+    if former is None or present is None or (former.refused, former.pending) != (present.refused, present.pending):
+        yield from (owner for each in (former, present) if each for owner in each.owners)
+        return
+    for owner in former.owners.keys() | present.owners.keys():
+        before, after = ((each.owners.get(owner), each.slots.get(owner)) for each in (former, present))
+        if before != after or owner.kind == Gateway.kind:
+            yield owner
 
 
 def _offer(plan: GatewayPlan | None, owner: ObjectRef) -> Hashable:

@@ -82,8 +82,8 @@ class Attachment:
         names = ", ".join(each.slot.listener.name for each in self.holds if each.slot.key in lost)
         message = (
             f"an older route of another kind has a hostname of the route at listener {names} of "
-            f"{self.parent.reference.kind} {self.parent.reference.name}, so the route serves nothing there; give "
-            "HTTPRoutes and GRPCRoutes different hostnames"
+            f"{self.parent.reference.kind} {self.parent.reference.name}, so the route serves nothing there. Give "
+            "HTTPRoutes and GRPCRoutes different hostnames."
         )
         refusal = Refusal("HostnameConflict", message, FieldPath.of("spec", "hostnames"))
         return replace(self, holds=left, lost=refusal) if left else replace(self, holds=(), refused=refusal)
@@ -184,7 +184,7 @@ def _described(reference: ParentReference) -> str:
 def _no_parent(reference: ParentReference) -> Refusal:
     message = (
         f"{reference.kind} {reference.name} has no {_described(reference) or 'listener'}, so the route serves nothing "
-        "there; correct sectionName and port of the parentRef"
+        "there. Correct sectionName and port of the parentRef."
     )
     return Refusal("NoMatchingParent", message)
 
@@ -192,7 +192,7 @@ def _no_parent(reference: ParentReference) -> Refusal:
 def _not_allowed(reference: ParentReference, route: Route) -> Refusal:
     message = (
         f"no listener of {reference.kind} {reference.name} that the parentRef names allows a {route.kind} of namespace "
-        f"{route.key.namespace}, so the route serves nothing there; change allowedRoutes of the listener"
+        f"{route.key.namespace}, so the route serves nothing there. Change allowedRoutes of the listener."
     )
     return Refusal("NotAllowedByListeners", message)
 
@@ -200,6 +200,6 @@ def _not_allowed(reference: ParentReference, route: Route) -> Refusal:
 def _no_hostname(reference: ParentReference) -> Refusal:
     message = (
         f"no hostname of the route is one of the listeners of {reference.kind} {reference.name} that the parentRef "
-        "names, so the route serves nothing there; correct spec.hostnames, or the hostname of the listener"
+        "names, so the route serves nothing there. Correct spec.hostnames, or the hostname of the listener."
     )
     return Refusal("NoMatchingListenerHostname", message)

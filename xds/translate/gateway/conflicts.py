@@ -7,6 +7,7 @@ Listeners", and https://gateway-api.sigs.k8s.io/reference/spec/#listenersetspec 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from xds.steps import Steps
 from xds.traffic.bound import ListenerKey
 from xds.translate.gateway.hostnames import ANY, covering
 from xds.translate.gateway.slots import Family, Slot
@@ -21,7 +22,7 @@ class _Socket:
     holders: dict[str, Slot] = field(default_factory=dict)
 
 
-def without_conflicts(layers: Iterable[Sequence[Slot]]) -> list[Slot]:
+def without_conflicts(layers: Iterable[Sequence[Slot]]) -> Steps[list[Slot]]:
     """The listeners of all layers. One that conflicts with another has a `conflict`, and no sockets.
 
     Args:
@@ -35,6 +36,7 @@ def without_conflicts(layers: Iterable[Sequence[Slot]]) -> list[Slot]:
         judged = [each if each.conflict else _without(each, _conflict(each, _sockets(beside, each))) for each in beside]
         _hold(judged, sockets)
         found.extend(judged)
+        yield
     overlapping = {socket: _overlapping(each.holders) for socket, each in sockets.items()}
     return [
         replace(each, overlaps=True)
@@ -81,7 +83,7 @@ def _overlapping(holders: Mapping[str, Slot]) -> set[str]:
 def _protocol_conflict(slot: Slot) -> Refusal:
     message = (
         f"port {slot.listener.port} of listener {slot.listener.name} has another listener whose protocol can't share "
-        f"the port with {slot.listener.protocol}, so the listener isn't served; choose another port"
+        f"the port with {slot.listener.protocol}, so the listener isn't served. Choose another port."
     )
     return Refusal("ProtocolConflict", message, slot.field.child("port"))
 
@@ -90,6 +92,6 @@ def _hostname_conflict(slot: Slot) -> Refusal:
     names = "no hostname, either" if slot.domain == ANY else f"hostname {slot.domain}"
     message = (
         f"port {slot.listener.port} of listener {slot.listener.name} has another listener with {names}, so the "
-        "listener isn't served; choose another hostname or port"
+        "listener isn't served. Choose another hostname or port."
     )
     return Refusal("HostnameConflict", message, slot.field.child("hostname"))

@@ -22,3 +22,13 @@ def duration(text: str) -> timedelta | None:
     if not _DURATION.fullmatch(text):
         return None
     return sum((int(number) * _UNITS[unit] for number, unit in _PART.findall(text)), timedelta())
+
+
+def duration_text(time: timedelta) -> str:
+    """A duration in the words of the API, to the millisecond."""
+    rest = time // _UNITS["ms"]
+    parts = []
+    for unit, size in _UNITS.items():
+        number, rest = divmod(rest, size // _UNITS["ms"])
+        parts += [f"{number}{unit}"] if number else []
+    return "".join(parts) or "0s"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 
-from xds.kube.gateway_objects import GROUP, Gateway, GatewayClass, ListenerSet, namespace_of
+from xds.kube.gateway_objects import GROUP, Gateway, GatewayClass, Listener, ListenerSet, ReferenceGrant, namespace_of
 from xds.kube.objects import Service
 from xds.kube.state import seniority
 from xds.problems.problem import Key, ObjectRef
@@ -12,13 +12,15 @@ from xds.traffic.bound import ListenerKey
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.gateway.addresses import Lease, assign
 from xds.translate.gateway.context import GatewayContext
+from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
 from xds.translate.gateway.options import CONTROLLER
-from xds.translate.gateway.plans import Claimant, GatewayPlan, plans
+from xds.translate.gateway.plans import Claimant, GatewayPlan, JudgeTls, plans
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.service_record import NAME_PREFIX
 from xds.translate.gateway.services import leases
-from xds.translate.gateway.slots import Slot
+from xds.translate.gateway.slots import Owner, Slot, SlotKey
 from xds.translate.gateway.statuses import class_refusal
+from xds.translate.gateway.translated import grants
 
 
 class Gateways:
@@ -70,7 +72,8 @@ class Gateways:
             stale |= self._assign()
         before: dict[Key, GatewayPlan | None] = {}
         for group in self._groups(stale):
-            for plan in plans(self._context, [self._claimant(key) for key in group], now):
+            judge = self._judge_tls(touched, now)
+            for plan in (yield from plans(self._context, [self._claimant(key) for key in group], judge)):
                 known = self.current.get(plan.gateway.key)
                 if known != plan:
                     before[plan.gateway.key] = known
@@ -82,6 +85,27 @@ class Gateways:
         if before or now not in self.period:
             self.period = DatePeriod.around(now, (date for each in self.current.values() for date in each.dates))
         return before
+
+    def _judge_tls(self, touched: frozenset[ObjectRef], now: datetime) -> JudgeTls:
+        """A function that judges the end of TLS at listeners, and remembers listeners that nothing has touched."""
+        stale = touched | {grants(each.namespace) for each in touched if each.kind == ReferenceGrant.kind}
+        is_current = now in self.period
+
+        def judge(gateway: Gateway, owner: Owner, listener: Listener) -> ListenerTls:
+            plan = self.current.get(gateway.key)
+            known = plan.tls.get(SlotKey(owner.ref, listener.name)) if plan else None
+            if (
+                plan
+                and known
+                and is_current
+                and plan.owners.get(owner.ref) is owner
+                and plan.gateway.spec.tls == gateway.spec.tls
+                and known.references.isdisjoint(stale)
+            ):
+                return known
+            return listener_tls(self._context, gateway, owner, listener, now)
+
+        return judge
 
     def _set(self, key: Key, plan: GatewayPlan | None) -> None:
         self._referrers.set(key, plan.references if plan else frozenset())

@@ -60,7 +60,7 @@ class GatewayOptions:
         return self.listener_address if address in self.shared_addresses else address
 
     def is_shared(self, socket: ListenerKey) -> bool:
-        """Whether Ingress has the socket too, so that both share its hosts."""
+        """Whether the socket is that of an Ingress listener, whose hosts are then shared."""
         return bool(self.shared_addresses) and socket in (self.http_socket, self.https_socket)
 
 

@@ -1,13 +1,15 @@
 """Gateways as values: addresses, listeners and ListenerSets, judged together where Gateways share an address."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeAlias
 
-from xds.kube.gateway_objects import AllowedNamespaces, Gateway, GatewayInfrastructure, ListenerSet, Namespace
+from xds.kube.gateway_objects import AllowedNamespaces, Gateway, GatewayInfrastructure, Listener, ListenerSet, Namespace
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
+from xds.steps import Steps
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.bound import ListenerKey
 from xds.traffic.tls import Certificate
@@ -17,13 +19,16 @@ from xds.translate.gateway.conflicts import without_conflicts
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.gateway_use import GatewayUse, parent_use
 from xds.translate.gateway.hostnames import ANY, is_hostname
-from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
+from xds.translate.gateway.listener_tls import ListenerTls
 from xds.translate.gateway.service_record import GatewayPort, ServiceRecord
 from xds.translate.gateway.services import GatewayService, parameter_references, parameters, unaddressed
 from xds.translate.gateway.shared_ports import refused_check, refused_port
 from xds.translate.gateway.slots import KINDS_BY_PROTOCOL, Family, Owner, Slot, SlotKey, by_owner, supported_kinds
 from xds.translate.gateway.translated import Refusal
 from xds.translate.layer4.entries import MAX_PORT
+
+JudgeTls: TypeAlias = Callable[[Gateway, Owner, Listener], ListenerTls]
+"""Judges the end of TLS at a listener of a Gateway, or of a ListenerSet of the Gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class GatewayPlan:
     """A Gateway of ours with its listeners.
 
     Attributes:
+        owners: The Gateway, and the ListenerSets that name it, attached or not.
         slots: The listeners of the Gateway, and of the ListenerSets that are attached, by object.
         refused: Why the Gateway isn't accepted, whatever its listeners are; None: its listeners decide.
         pending: Why listeners that are in order aren't served yet; None: they are.
@@ -54,6 +60,7 @@ class GatewayPlan:
     """
 
     claimant: Claimant
+    owners: Mapping[ObjectRef, Owner]
     slots: Mapping[ObjectRef, tuple[Slot, ...]]
     refused: Refusal | None
     pending: Refusal | None
@@ -69,11 +76,6 @@ class GatewayPlan:
     @property
     def lease(self) -> Lease:
         return self.claimant.lease
-
-    @property
-    def owners(self) -> frozenset[ObjectRef]:
-        """The Gateway, and the ListenerSets that name it, attached or not."""
-        return frozenset((self.gateway.ref, *(each.ref for each in self.claimant.sets)))
 
     @property
     def all_slots(self) -> Iterator[Slot]:
@@ -106,18 +108,21 @@ class GatewayPlan:
         return (pair for each in self.tls.values() for pair in each.credentials.items())
 
 
-def plans(context: GatewayContext, claimants: Sequence[Claimant], now: datetime) -> list[GatewayPlan]:
+def plans(context: GatewayContext, claimants: Sequence[Claimant], judge_tls: JudgeTls) -> Steps[list[GatewayPlan]]:
     """Judge Gateways that share an address, or one alone.
 
     Args:
         context: The surroundings.
         claimants: The Gateways, the senior first: of two listeners that can't share a socket, that of the senior one is
             served.
-        now: Decides which certificates are valid.
+        judge_tls: Judges the end of TLS at a listener.
     """
-    alone = [_alone(context, each, now) for each in claimants]
+    alone: list[GatewayPlan] = []
+    for each in claimants:
+        plan = yield from _alone(context, each, judge_tls)
+        alone.append(plan)
     layers = [slots for each in alone for slots in each.slots.values()]
-    judged = by_owner(without_conflicts(layers))
+    judged = by_owner((yield from without_conflicts(layers)))
     address = context.options.listener_address
     return [
         replace(each, slots={owner: _placed(judged.get(owner, ()), each, address) for owner in each.slots})
@@ -147,7 +152,7 @@ def _target(slot: Slot, record: ServiceRecord, address: str) -> tuple[ListenerKe
     return () if target is None else (ListenerKey(address, target, slot.transport),)
 
 
-def _alone(context: GatewayContext, claimant: Claimant, now: datetime) -> GatewayPlan:
+def _alone(context: GatewayContext, claimant: Claimant, judge_tls: JudgeTls) -> Steps[GatewayPlan]:
     """The plan of a Gateway without regard to conflicts."""
     gateway, use = claimant.gateway, parent_use(context, claimant.gateway)
     attached = [each for each in claimant.sets if allows(context, gateway, each)]
@@ -155,11 +160,13 @@ def _alone(context: GatewayContext, claimant: Claimant, now: datetime) -> Gatewa
     slots: dict[ObjectRef, tuple[Slot, ...]] = {}
     owners: tuple[Owner, ...] = (gateway, *attached)
     for owner in owners:
-        slots[owner.ref] = tuple(_slots(context, claimant, owner, tls, now))
+        slots[owner.ref] = tuple(_slots(context, claimant, owner, tls, judge_tls))
+        yield
     references = use.references.union(*(each.references for each in tls.values()), parameter_references(gateway))
     chosen = _parameters(context, gateway)
     return GatewayPlan(
         claimant,
+        {gateway.ref: gateway, **{each.ref: each for each in claimant.sets}},
         slots,
         claimant.lease.refused or (chosen if isinstance(chosen, Refusal) else None),
         _pending(context, claimant),
@@ -184,7 +191,7 @@ def _parameters(context: GatewayContext, gateway: Gateway) -> Mapping[str, str] 
     if infrastructure and (reference := infrastructure.parameters_ref):
         message = (
             f"infrastructure.parametersRef names {shown(f'{reference.kind} {reference.name}')}, and without "
-            f"--gateway-services there are no parameters, so Gateway {gateway.key} isn't served; remove parametersRef"
+            f"--gateway-services there are no parameters, so Gateway {gateway.key} isn't served. Remove parametersRef."
         )
         return Refusal("InvalidParameters", message, FieldPath.of("spec", "infrastructure", "parametersRef"))
     return {}
@@ -202,7 +209,7 @@ def _pending(context: GatewayContext, claimant: Claimant) -> Refusal | None:
 
 
 def _slots(
-    context: GatewayContext, claimant: Claimant, owner: Owner, tls: dict[SlotKey, ListenerTls], now: datetime
+    context: GatewayContext, claimant: Claimant, owner: Owner, tls: dict[SlotKey, ListenerTls], judge_tls: JudgeTls
 ) -> Iterator[Slot]:
     """The listeners of an object with the sockets that they ask for."""
     # Without an address, listeners of the Gateway can still conflict with each other.
@@ -219,7 +226,7 @@ def _slots(
         kinds, unresolved = supported_kinds(slot)
         slot = replace(slot, kinds=kinds, unresolved=unresolved)
         if slot.family is Family.TLS:
-            found = tls[slot.key] = listener_tls(context, claimant.gateway, owner, listener, now)
+            found = tls[slot.key] = judge_tls(claimant.gateway, owner, listener)
             refused = found.refused or refused_check(context.options, slot, found.tls, addresses)
             slot = replace(slot, tls=found.tls, refused=refused, unresolved=found.unresolved or unresolved)
         yield replace(slot, sockets=tuple(ListenerKey(each, listener.port, slot.transport) for each in addresses))
@@ -229,15 +236,15 @@ def _refused_listener(slot: Slot, names: set[str]) -> Refusal | None:
     """Why a listener is refused before other objects are looked at. An API server lets only the first case pass."""
     listener, effect = slot.listener, f"so listener {shown(slot.listener.name)} isn't served"
     if slot.family is None:
-        message = f"protocol {shown(listener.protocol)} isn't known, {effect}; use {', '.join(KINDS_BY_PROTOCOL)}"
+        message = f"protocol {shown(listener.protocol)} isn't known, {effect}. Use {', '.join(KINDS_BY_PROTOCOL)}."
         return Refusal("UnsupportedProtocol", message, slot.field.child("protocol"))
     if listener.name in names:
-        message = f"another listener of the object has the same name, {effect}; rename one"
+        message = f"another listener of the object has the same name, {effect}. Rename one."
         return Refusal("UnsupportedValue", message, slot.field.child("name"))
     if not 0 < listener.port <= MAX_PORT:
         message = f"port {listener.port} is none from 1 to {MAX_PORT}, {effect}"
         return Refusal("PortUnavailable", message, slot.field.child("port"))
     if slot.domain != ANY and not is_hostname(slot.domain):
-        message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}; correct it"
+        message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}. Correct it."
         return Refusal("UnsupportedValue", message, slot.field.child("hostname"))
     return None

@@ -20,6 +20,7 @@ from xds.traffic.timeouts import Timeouts
 from xds.translate.gateway.durations import duration
 from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
 from xds.translate.gateway.translated import Refusal
+from xds.translate.nginx.custom_headers import NEVER_SET
 
 DEFAULT_ATTEMPTS: Final = 2
 MAX_ATTEMPTS: Final = 99
@@ -104,6 +105,8 @@ def _affinity(findings: RouteFindings, written: SessionPersistence, at: FieldPat
     if written.type == "Header":
         if lifetime:
             raise _invalid("sessions by header can't end after a time", field.child("absoluteTimeout"))
+        if name.lower() in NEVER_SET or name.lower().startswith("x-envoy-"):
+            raise _invalid(f"{shown(name)} is a header of another meaning", field.child("sessionName"))
         return Affinity(name, path="/", moves_on_failure=True, header=name.lower())
     if written.type != "Cookie":
         raise _invalid(f"{shown(written.type)} is neither Cookie nor Header", field.child("type"))

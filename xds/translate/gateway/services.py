@@ -115,7 +115,7 @@ def _is_parameter(key: str, value: str) -> bool:
 def is_given_up(state: KubeState, options: GatewayOptions, gateway: Key) -> bool:
     """Whether a Gateway is another controller's, or one that this installation doesn't serve.
 
-    A class that is missing may come back: the Service stays, and with it an address that clients know.
+    A missing class may come back: the Service stays, with the address that clients know.
     """
     found = state.all_of(Gateway).get(gateway)
     name = found.spec.gateway_class_name if found else ""

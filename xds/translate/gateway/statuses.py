@@ -35,7 +35,7 @@ def class_refusal(gateway_class: GatewayClass) -> Refusal | None:
         return None
     message = (
         f"parametersRef names {reference.kind} {reference.name}, and no kind of parameters is known, so Gateways of "
-        f"GatewayClass {gateway_class.metadata.name} aren't served; remove parametersRef"
+        f"GatewayClass {gateway_class.metadata.name} aren't served. Remove parametersRef."
     )
     return Refusal("InvalidParameters", message, FieldPath.of("spec", "parametersRef"))
 
@@ -52,7 +52,7 @@ def gateway_refusal(plan: GatewayPlan) -> Refusal | None:
         return plan.refused
     names = ", ".join(each.listener.name for each in slots) or "none"
     message = (
-        f"Gateway {plan.gateway.key} has no listener that can be served (listeners: {names}); see their conditions"
+        f"Gateway {plan.gateway.key} has no listener that can be served (listeners: {names}). See their conditions."
     )
     return Refusal("ListenersNotValid", message, FieldPath.of("spec", "listeners"))
 
@@ -102,7 +102,7 @@ def _accepted(slots: Iterable[Slot]) -> Condition:
 def _nothing_programmed(plan: GatewayPlan) -> Refusal | None:
     if any(each.is_served for each in plan.all_slots):
         return None
-    return Refusal("Invalid", f"no listener of Gateway {plan.gateway.key} can be served; see their conditions")
+    return Refusal("Invalid", f"no listener of Gateway {plan.gateway.key} can be served. See their conditions.")
 
 
 def _unresolved(slots: Iterable[Slot]) -> Refusal | None:
@@ -117,7 +117,7 @@ def set_refusal(plan: GatewayPlan, of: ObjectRef) -> Refusal | None:
     if slots is None:
         message = (
             f"Gateway {plan.gateway.key} lets no ListenerSet of namespace {of.namespace} attach, so ListenerSet "
-            f"{of.key} isn't served; change allowedListeners of the Gateway"
+            f"{of.key} isn't served. Change allowedListeners of the Gateway."
         )
         return Refusal("NotAllowed", message, at)
     if plan.refused:
@@ -127,7 +127,7 @@ def set_refusal(plan: GatewayPlan, of: ObjectRef) -> Refusal | None:
         return Refusal("ParentNotAccepted", message, at)
     if any(each.is_usable for each in slots):
         return None
-    message = f"ListenerSet {of.key} has no listener that can be served; see their conditions"
+    message = f"ListenerSet {of.key} has no listener that can be served. See their conditions."
     return Refusal("ListenersNotValid", message, FieldPath.of("spec", "listeners"))
 
 
@@ -140,12 +140,11 @@ def set_status(plan: GatewayPlan, of: ObjectRef, attached: Mapping[SlotKey, int]
         attached: Number of routes by listener.
     """
     slots, refused = plan.slots.get(of, ()), set_refusal(plan, of)
-    generation = next(each.metadata.generation for each in plan.claimant.sets if each.ref == of)
     programmed = Condition.of(_PROGRAMMED, refused)
     if refused is None and plan.pending:
         programmed = Condition.false(_PROGRAMMED, "ParentNotProgrammed", plan.pending.message)
     return ListenerSetStatus(
-        generation,
+        plan.owners[of].metadata.generation,
         (Condition.of(_ACCEPTED, refused) if refused else _accepted(slots), programmed),
         tuple(_listener_status(each, plan, attached) for each in slots),
     )
@@ -179,7 +178,7 @@ def _programmed(slot: Slot, plan: GatewayPlan) -> Condition:
         return Condition.false(_PROGRAMMED, "Pending", plan.pending.message)
     if not slot.sockets:
         message = (
-            f"the Service of the Gateway has no port {slot.listener.port} yet; if that lasts, see the leader's log"
+            f"the Service of the Gateway has no port {slot.listener.port} yet. If that lasts, see the leader's log."
         )
         return Condition.false(_PROGRAMMED, "Pending", message)
     return Condition.true(_PROGRAMMED)
@@ -206,5 +205,12 @@ def gateway_problems(plan: GatewayPlan) -> Iterator[Problem]:
 
 
 def problem(about: ObjectRef, reason: Reason, refusal: Refusal) -> Problem:
-    """The problem that a false condition tells."""
-    return Problem(about, reason, refusal.message, refusal.remedy or reason.remedy, refusal.field)
+    """The problem that a false condition tells.
+
+    A condition has neither a field nor a remedy, so a message without a remedy beside may begin with the one and end in
+    a sentence with the other.
+    """
+    message, remedy = refusal.message, refusal.remedy or reason.remedy
+    if not refusal.remedy and message.endswith(".") and ". " in message:
+        message, _, remedy = message.rpartition(". ")
+    return Problem(about, reason, message.removeprefix(f"{refusal.field}: "), remedy, refusal.field)

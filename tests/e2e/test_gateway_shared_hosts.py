@@ -1,6 +1,6 @@
 """Ingress and the Gateway API on the same hosts of a real Envoy, which answers as the matcher foretells.
 
-Excludes: the merging of both, case by case (tests/translate/gateway/test_doors.py), and the resources of changes
+Excludes: the merging of both, case by case (tests/translate/gateway/test_shared_hosts.py), and the resources of changes
 (tests/resources/test_shared_hosts.py).
 """
 

@@ -14,10 +14,11 @@ from xds.kube.state import KubeState, seniority
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.actions import Forward
+from xds.traffic.actions import Closed, Forward
 from xds.traffic.bound import TableKey
 from xds.traffic.hosts import NO_HOST, is_wildcard
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT
+from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import PathType, Route, VirtualHost
 from xds.translate.gateway.hostnames import ANY, covering
 from xds.translate.gateway.options import GatewayOptions
@@ -97,7 +98,7 @@ def _host(domain: str) -> str:
 
 @dataclass(slots=True)
 class _Merge:
-    """The routes of a host, by Ingresses and by Gateways."""
+    """Merges the routes of a host that Ingresses and Gateways ask for."""
 
     state: KubeState
     host: str
@@ -111,6 +112,8 @@ class _Merge:
         beyond = replace(of_gateways, routes=routes) if is_wildcard(self.host) else None
         if self.ingress is None:
             return replace(of_gateways, host=self.host, routes=routes, beyond=beyond)
+        if closing := _closing(self.ingress):
+            routes = tuple(replace(route, action=closing, policy=NO_POLICY) for route in routes)
         own = [route for route in routes[:first] if self._may_use(route)]
         kept, added = self._without_equals(self.ingress.routes, own)
         merged = [*kept, *added] if _is_regex(kept) else [*self._merged(kept, added)]
@@ -129,7 +132,7 @@ class _Merge:
         return False
 
     def _without_equals(self, kept: Sequence[Route], added: Sequence[Route]) -> tuple[list[Route], list[Route]]:
-        """The routes of both without those whose match an older object has."""
+        """The routes of both sides. Of equal matches, the route of the older object stays."""
         known = {_match(route): route for route in reversed(kept)}
         lost: set[int] = set()
         for route in added:
@@ -177,6 +180,15 @@ class _Merge:
     def _add(self, problem: Problem) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def _closing(ingress: VirtualHost) -> Closed | None:
+    """The answer of a host that an Ingress closes as a whole, because its protection can't be had; None: it is open."""
+    answers = (ingress.default, *ingress.routes)
+    if not all(each and isinstance(each.action, Closed) for each in answers):
+        return None
+    action = ingress.default.action if ingress.default else None
+    return action if isinstance(action, Closed) else None
 
 
 def _is_regex(routes: Iterable[Route]) -> bool:

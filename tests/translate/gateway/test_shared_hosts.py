@@ -1,6 +1,6 @@
 """Hosts that Ingress and the Gateway API share: the order of the routes of both, and the loser of equal matches.
 
-Excludes: a real Envoy with both (tests/e2e/test_gateway_doors.py).
+Excludes: a real Envoy with both (tests/e2e/test_gateway_shared_hosts.py).
 """
 
 from typing import Any, Final
@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.gateway_objects import http_route, to
 from tests.support.gateway_world import gateway, gateway_class, listener
-from tests.support.objects import World, born, certificate, ingress, path, rule, secret, service, tls
+from tests.support.objects import World, authorities, born, certificate, ingress, path, rule, secret, service, tls
 from tests.support.route_table_annotations import annotated
 from xds.explain.matcher import answer
 from xds.explain.request import Request
@@ -182,7 +182,7 @@ CERTIFICATES: Final = tuple(secret(name, certificate(HOST, "*.example.com")) for
 
 
 def certificate_of(of: World, sni: str) -> str:
-    """The Secret whose certificate a client gets, `closed`, or empty for the default certificate that isn't there."""
+    """The Secret with the certificate that a client gets; `closed` without a certificate, empty for an unknown name."""
     tls_table = of.traffic.tls
     if sni in tls_table.without_certificate:
         return "closed"
@@ -252,3 +252,20 @@ def test_a_listener_that_leaves_takes_its_tls_host_along() -> None:
     found.apply(Deleted(type(edge), edge.key))
     assert found.traffic.tls.terminations == ()
     assert served(found, https=True) == "0"
+
+
+def test_a_host_that_an_ingress_closes_is_closed_for_routes_of_gateways() -> None:
+    demanding = of_ingress(annotations=annotated(auth_tls_secret="default/absent"))
+    found = world(demanding, route(at("/new")), is_compatible=True)
+    closed = served(found, "/")
+    assert closed.isdecimal()
+    assert served(found, "/new") == closed
+
+
+def test_clients_without_a_certificate_that_an_ingress_asks_for_meet_no_route_of_a_gateway() -> None:
+    demanding = of_ingress(annotations=annotated(auth_tls_secret="default/ca"), tls=[tls(HOST, secret="site")])
+    found = world(demanding, *CERTIFICATES, authorities("ca"), route(at("/new")), is_compatible=True)
+    shared = found.traffic.hosts_of(tls=True)[HOST]
+    assert shared.client_certificates is not None
+    assert shared.client_certificates == found.traffic.hosts[HOST].client_certificates
+    assert served(found, "/new", https=True).isdecimal()
