@@ -22,9 +22,12 @@ from xds.translate.gateway.translated import Refusal, grants
 MAX_WEIGHT: Final = 1_000_000
 """Source: https://gateway-api.sigs.k8s.io/reference/spec/#backendref"""
 
+_NOT_FOUND: Final = str(Reason.BACKEND_NOT_FOUND)
+"""The Gateway API has the same word."""
+
 _REASONS: Final = {
-    Reason.BACKEND_NOT_FOUND: "BackendNotFound",
-    Reason.BACKEND_PORT_NOT_FOUND: "BackendNotFound",
+    Reason.BACKEND_NOT_FOUND: _NOT_FOUND,
+    Reason.BACKEND_PORT_NOT_FOUND: _NOT_FOUND,
     Reason.APP_PROTOCOL_UNKNOWN: "UnsupportedProtocol",
     Reason.EXTERNAL_NAME_REFUSED: "UnsupportedValue",
 }
@@ -125,9 +128,9 @@ def _not_permitted(referrer: ObjectRef, key: Key, at: FieldPath, effect: str) ->
 def refused_backend(fault: BackendFault | None, at: FieldPath, effect: str) -> Refusal:
     """Why a Service or port can't be used."""
     if fault is None:
-        return Refusal("BackendNotFound", f"the Service can't be used, so {effect}", at, "Name another Service.")
+        return Refusal(_NOT_FOUND, f"the Service can't be used, so {effect}", at, "Name another Service.")
     message = fault.message
     if fault.reason is Reason.APP_PROTOCOL_UNKNOWN:
         message = f"{message.partition(';')[0]}, so {effect}"
     remedy = _REMEDIES.get(fault.reason, fault.remedy)
-    return Refusal(_REASONS.get(fault.reason, "BackendNotFound"), message, at, remedy)
+    return Refusal(_REASONS.get(fault.reason, _NOT_FOUND), message, at, remedy)
