@@ -22,9 +22,12 @@ from xds.translate.gateway.translated import Refusal, grants
 MAX_WEIGHT: Final = 1_000_000
 """Source: https://gateway-api.sigs.k8s.io/reference/spec/#backendref"""
 
+_NOT_FOUND: Final = str(Reason.BACKEND_NOT_FOUND)
+"""The Gateway API has the same word."""
+
 _REASONS: Final = {
-    Reason.BACKEND_NOT_FOUND: "BackendNotFound",
-    Reason.BACKEND_PORT_NOT_FOUND: "BackendNotFound",
+    Reason.BACKEND_NOT_FOUND: _NOT_FOUND,
+    Reason.BACKEND_PORT_NOT_FOUND: _NOT_FOUND,
     Reason.APP_PROTOCOL_UNKNOWN: "UnsupportedProtocol",
     Reason.EXTERNAL_NAME_REFUSED: "UnsupportedValue",
 }
@@ -119,7 +122,7 @@ def _not_permitted(referrer: ObjectRef, key: Key, at: FieldPath, effect: str) ->
 def refused_backend(fault: BackendFault | None, at: FieldPath, effect: str) -> Refusal:
     """Why a Service or port can't be used."""
     if fault is None:
-        return Refusal("BackendNotFound", f"{at} can't be used; {effect}.", at)
+        return Refusal(_NOT_FOUND, f"{at} can't be used; {effect}.", at)
     is_missing = fault.reason is Reason.BACKEND_NOT_FOUND
     remedy = "Create the Service, or correct the name." if is_missing else fault.remedy
-    return Refusal(_REASONS.get(fault.reason, "BackendNotFound"), f"{at}: {fault.message}. {remedy}", at)
+    return Refusal(_REASONS.get(fault.reason, _NOT_FOUND), f"{at}: {fault.message}. {remedy}", at)
