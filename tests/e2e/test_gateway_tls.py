@@ -353,3 +353,23 @@ async def test_a_resumed_session_does_not_outlive_the_authority(tmp_path: Path) 
         await running.apply(authority(OTHER))
         while await asked(port, client) != CLOSED:
             pass
+
+
+async def test_equal_certificates_and_equal_authorities_of_several_objects_are_no_fault(tmp_path: Path) -> None:
+    port, issued = free_port(), AUTHORITY.issue(HOST)
+    tls = {"frontend": {"default": validating("AllowValidOnly", "ca", "again")}}
+    objects = secret(issued), secret(issued, "again"), secret(AUTHORITY.issue(HOST), "other"), authority()
+    client = offering(AUTHORITY.issue(common_name="client"), folder=tmp_path)
+    listeners = [https(port, "cert", "again", "other")]
+    async with behind_https(tmp_path, listeners, *objects, authority(name="again"), tls=tls) as running:
+        assert (await asked(port, client)).backend == "web"
+        assert not running.rejections
+
+
+async def test_a_listener_may_have_as_many_certificates_as_the_api_lets_name(tmp_path: Path) -> None:
+    port, names = free_port(), [f"s{number}.example.com" for number in range(64)]
+    secrets = [secret(AUTHORITY.issue(name), name) for name in names]
+    async with behind_https(tmp_path, [https(port, *names)], *secrets) as running:
+        assert (await served(port, "s63.example.com"))[0] == "s63.example.com"
+        assert (await served(port, "s0.example.com"))[0] == "s0.example.com"
+        assert not running.rejections

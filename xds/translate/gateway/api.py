@@ -27,6 +27,7 @@ from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.traffic.routes import VirtualHost
 from xds.traffic.tls import Certificate
 from xds.translate.certificate_dates import DatePeriod
+from xds.translate.certificates import Verdict
 from xds.translate.gateway.attachment import Attachment
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.forwards import Forwards
@@ -137,6 +138,14 @@ class GatewayApi:
     def certificates(self) -> Mapping[Key, Certificate]:
         """The certificates in use, by Secret."""
         return self._certificates
+
+    def verdict(self, secret: Key) -> Verdict | None:
+        """The latest verdict on a Secret that a listener names; None for a missing or unused Secret."""
+        return self._context.certificates.verdict(secret)
+
+    def served_verdict(self, secret: Key) -> Verdict | None:
+        """The verdict on the certificate that is served from a Secret: the last good one; None: none is served."""
+        return self._context.certificates.last_good(secret) if secret in self._certificates else None
 
     @property
     def credentials(self) -> Mapping[CredentialKey, Credential]:

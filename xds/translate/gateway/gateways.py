@@ -13,7 +13,6 @@ from xds.translate.certificate_dates import DatePeriod
 from xds.translate.gateway.addresses import Lease, assign
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
-from xds.translate.gateway.options import CONTROLLER
 from xds.translate.gateway.plans import Claimant, GatewayPlan, JudgeTls, plans
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.service_record import NAME_PREFIX
@@ -166,8 +165,7 @@ class Gateways:
 
     def is_ours(self, gateway_class: GatewayClass) -> bool:
         """Whether a GatewayClass names our controller, and the operator serves it."""
-        named = self._context.options.gateway_class
-        return gateway_class.spec.controller_name == CONTROLLER and named in ("", gateway_class.metadata.name)
+        return self._context.options.owns_class(gateway_class)
 
     def _groups(self, stale: set[Key]) -> Iterator[list[Key]]:
         """Groups of Gateways that share an address, with a stale Gateway in each; the senior first."""
