@@ -22,7 +22,7 @@ from tests.support.http import CLOSED, Connection, Reply, get
 from tests.support.objects import NS, certificate, config_map, service, slice_of
 from tests.support.objects import secret as secret_of_pair
 from tests.support.site import Site, echoes, site
-from xds.kube.gateway_objects import BackendTLSPolicy, Gateway, GatewayClass
+from xds.kube.gateway_objects import BackendTLSPolicy, Gateway, GatewayClass, TLSRoute
 from xds.kube.objects import ConfigMap, KubeObject, Metadata, Secret, SecretData
 from xds.snapshot.resource import ResourceType
 from xds.translate.gateway.options import CONTROLLER, GatewayOptions
@@ -419,3 +419,20 @@ async def test_a_secret_is_served_only_as_long_as_a_grant_permits_it(tmp_path: P
             pass
         assert "safe/cert" not in running.plane.pipeline.store.resources(ResourceType.SECRET)
         assert not running.rejections
+
+
+@pytest.mark.parametrize(("hostname", "expected"), [(NAME, 200), ("other.internal", 0)])
+async def test_bytes_of_a_tls_route_are_encrypted_again_for_a_backend_with_a_policy(
+    tmp_path: Path, hostname: str, expected: int
+) -> None:
+    port, backend = free_port(), TlsBackend(tmp_path / "backend", AUTHORITY.issue(NAME))
+    listener = https(port, "cert", protocol="TLS", hostname=HOST)
+    written = {"backendRefs": [{"name": "web", "port": 443}]}
+    passing = gateway_object(TLSRoute, "route", parentRefs=[{"name": "gate"}], hostnames=[HOST], rules=[written])
+    objects = gateway(listener), passing, WEB, secret(AUTHORITY.issue(HOST)), authority(), policy(hostname=hostname)
+    async with backend.serving() as target:
+        endpoints = slice_of("web", "127.0.0.1", ports=[{"name": "https", "port": target}])
+        async with gate_site(tmp_path, *objects, endpoints) as running:
+            assert (await get(port, HOST, tls=True, sni=HOST, at=AT)).status == expected
+            assert not running.rejections
+    assert backend.seen == ([Seen("", "TLSv1.3", hostname)] if expected else [])
