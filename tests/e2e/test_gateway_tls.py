@@ -378,12 +378,14 @@ async def test_a_listener_may_have_as_many_certificates_as_the_api_lets_name(tmp
 async def test_connections_for_another_gateway_meet_no_route_of_one_that_verifies_clients(tmp_path: Path) -> None:
     """Two Gateways share an address and a port: a connection that was let in by one asks for hosts of the other."""
     port = free_port()
-    address = {"addresses": [{"type": "IPAddress", "value": AT}]}
+    addresses = [{"type": "IPAddress", "value": AT}]
     strict = gateway(
-        https(port, "cert", hostname="safe.example.com"), tls={"frontend": {"default": validating()}}, **address
+        https(port, "cert", hostname="safe.example.com"),
+        tls={"frontend": {"default": validating()}},
+        addresses=addresses,
     )
     listeners = [https(port, "cert", name="any"), https(port, "cert", name="wide", hostname="*.example.com")]
-    lax = gateway_object(Gateway, "lax", gatewayClassName="envoy", listeners=listeners, **address)
+    lax = gateway_object(Gateway, "lax", gatewayClassName="envoy", listeners=listeners, addresses=addresses)
     safe = route(hostnames=["safe.example.com"])
     open_to_all = http_route(to("web:443"), name="open", parentRefs=[{"name": "lax"}])
     cert = secret(AUTHORITY.issue("*.example.com"))
