@@ -58,8 +58,8 @@ class OptionalWatches:
         client: The connection to the API server.
         namespaces: The namespaces to follow; none: all.
         watch: Makes the watch of a scope.
-        changed: Is called after each answer of discovery with two lists of scopes: of watches that begin, and of watches
-            that ended. The former run from then on.
+        changed: Is called after each answer of discovery with two lists of scopes: of watches that begin, which run
+            from then on, and of watches that ended.
 
     Attributes:
         is_known: Whether discovery has answered.
