@@ -1,8 +1,8 @@
 """Translation of the Gateway API for generated objects.
 
 Covers: step by step equals fresh, in any order and in any batches; listeners, tables and backends agree; statuses count
-attached routes. Excludes: Envoy's messages (tests/resources), certificates that were replaced by broken ones, where the
-last good one stays by design.
+attached routes. Excludes: Envoy's messages (tests/resources), and broken certificates, where the last good
+certificate stays by design.
 """
 
 from typing import Any

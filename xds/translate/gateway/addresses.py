@@ -84,7 +84,7 @@ def assign(gateways: Iterable[Gateway], options: GatewayOptions) -> dict[Key, Le
     pool = _Pool(options)
     leases: dict[Key, Lease] = {}
     for group in ([each for each in ordered if recorded(each)], [each for each in ordered if not recorded(each)]):
-        for gateway in group:  # first those by name, so that no other Gateway takes an address that is named
+        for gateway in group:  # named addresses first, so that no other Gateway takes one
             leases[gateway.key] = _named(gateway, pool)
         for gateway in group:
             leases[gateway.key] = _completed(gateway, leases[gateway.key], pool)

@@ -60,7 +60,7 @@ class Gateways:
         return found
 
     def update(self, touched: frozenset[ObjectRef], now: datetime) -> Steps[Mapping[Key, GatewayPlan | None]]:
-        """Judge Gateways again that changes touch, and return those that differ, with their former plans."""
+        """Judge touched Gateways again, and return the former plans of Gateways that differ."""
         kinds = {each.kind for each in touched}
         stale = {key for each in touched for key in self._referrers.of(each)}
         stale |= self._follow_sets(each.key for each in touched if each.kind == ListenerSet.kind)
@@ -168,7 +168,7 @@ class Gateways:
         return self._context.options.owns_class(gateway_class)
 
     def _groups(self, stale: set[Key]) -> Iterator[list[Key]]:
-        """Stale Gateways, each with all others that share an address with it, the senior first."""
+        """Groups of Gateways that share an address, with a stale Gateway in each; the senior first."""
         by_address, bound = self._by_address, self._context.options.bound_address
         gone = (each for key in stale if (each := self.current.get(key)))
         touched = {bound(address) for each in gone for address in each.lease.addresses}
