@@ -17,12 +17,12 @@ from cryptography import x509
 from tests.e2e.test_backend_identities import AUTHORITY, Seen, TlsBackend
 from tests.support.authority import Authority, Issued
 from tests.support.envoy import free_port, needs_envoy
-from tests.support.gateway_objects import gateway_object, http_route, to
+from tests.support.gateway_objects import gateway_object, http_route, reference_grant, to
 from tests.support.http import CLOSED, Connection, Reply, get
 from tests.support.objects import NS, certificate, config_map, service, slice_of
 from tests.support.objects import secret as secret_of_pair
 from tests.support.site import Site, echoes, site
-from xds.kube.gateway_objects import BackendTLSPolicy, Gateway, GatewayClass
+from xds.kube.gateway_objects import BackendTLSPolicy, Gateway, GatewayClass, TLSRoute
 from xds.kube.objects import ConfigMap, KubeObject, Metadata, Secret, SecretData
 from xds.snapshot.resource import ResourceType
 from xds.translate.gateway.options import CONTROLLER, GatewayOptions
@@ -353,3 +353,88 @@ async def test_a_resumed_session_does_not_outlive_the_authority(tmp_path: Path) 
         await running.apply(authority(OTHER))
         while await asked(port, client) != CLOSED:
             pass
+
+
+async def test_equal_certificates_and_equal_authorities_of_several_objects_are_no_fault(tmp_path: Path) -> None:
+    port, issued = free_port(), AUTHORITY.issue(HOST)
+    tls = {"frontend": {"default": validating("AllowValidOnly", "ca", "again")}}
+    objects = secret(issued), secret(issued, "again"), secret(AUTHORITY.issue(HOST), "other"), authority()
+    client = offering(AUTHORITY.issue(common_name="client"), folder=tmp_path)
+    listeners = [https(port, "cert", "again", "other")]
+    async with behind_https(tmp_path, listeners, *objects, authority(name="again"), tls=tls) as running:
+        assert (await asked(port, client)).backend == "web"
+        assert not running.rejections
+
+
+async def test_a_listener_may_have_as_many_certificates_as_the_api_lets_name(tmp_path: Path) -> None:
+    port, names = free_port(), [f"s{number}.example.com" for number in range(64)]
+    secrets = [secret(AUTHORITY.issue(name), name) for name in names]
+    async with behind_https(tmp_path, [https(port, *names)], *secrets) as running:
+        assert (await served(port, "s63.example.com"))[0] == "s63.example.com"
+        assert (await served(port, "s0.example.com"))[0] == "s0.example.com"
+        assert not running.rejections
+
+
+async def test_connections_for_another_gateway_meet_no_route_of_one_that_verifies_clients(tmp_path: Path) -> None:
+    """Two Gateways share an address and a port: a connection that was let in by one asks for hosts of the other."""
+    port = free_port()
+    addresses = [{"type": "IPAddress", "value": AT}]
+    strict = gateway(
+        https(port, "cert", hostname="safe.example.com"),
+        tls={"frontend": {"default": validating()}},
+        addresses=addresses,
+    )
+    listeners = [https(port, "cert", name="any"), https(port, "cert", name="wide", hostname="*.example.com")]
+    lax = gateway_object(Gateway, "lax", gatewayClassName="envoy", listeners=listeners, addresses=addresses)
+    safe = route(hostnames=["safe.example.com"])
+    open_to_all = http_route(to("web:443"), name="open", parentRefs=[{"name": "lax"}])
+    cert = secret(AUTHORITY.issue("*.example.com"))
+    client, none = offering(AUTHORITY.issue(common_name="client"), folder=tmp_path), offering(folder=tmp_path)
+    async with (
+        echoes([WEB]) as slices,
+        gate_site(tmp_path, strict, lax, safe, open_to_all, WEB, *slices, cert, authority()) as running,
+    ):
+        for sni in ("blog.example.com", "other.test", ""):
+            connection = await Connection.open(port, tls=True, sni=sni, context=none, at=AT)
+            with contextlib.closing(connection):
+                assert (await connection.get(sni or "other.test")).backend == "web"
+                for host in ("safe.example.com", "SAFE.example.com", "safe.example.com.", "safe.example.com:443"):
+                    assert (await connection.get(host)).status in (404, 421), (sni, host)
+        assert await asked(port, none, "safe.example.com") == CLOSED
+        assert (await asked(port, client, "safe.example.com")).backend == "web"
+        assert not running.rejections
+
+
+async def test_a_secret_is_served_only_as_long_as_a_grant_permits_it(tmp_path: Path) -> None:
+    port, issued = free_port(), AUTHORITY.issue(HOST)
+    grant = reference_grant("safe", kind="Gateway", to_kind="Secret")
+    listener = https(port)
+    listener["tls"] = {"certificateRefs": [{"name": "cert", "namespace": "safe"}]}
+    other = Secret(Metadata("cert", "safe"), SecretData(issued.certificate, issued.private_key))
+    async with behind_https(tmp_path, [listener], other) as running:
+        assert await served(port) == ("", "")
+        await running.apply(grant)
+        while await served(port) == ("", ""):
+            pass
+        await running.delete(grant)
+        while await served(port) != ("", ""):
+            pass
+        assert "safe/cert" not in running.plane.pipeline.store.resources(ResourceType.SECRET)
+        assert not running.rejections
+
+
+@pytest.mark.parametrize(("hostname", "expected"), [(NAME, 200), ("other.internal", 0)])
+async def test_bytes_of_a_tls_route_are_encrypted_again_for_a_backend_with_a_policy(
+    tmp_path: Path, hostname: str, expected: int
+) -> None:
+    port, backend = free_port(), TlsBackend(tmp_path / "backend", AUTHORITY.issue(NAME))
+    listener = https(port, "cert", protocol="TLS", hostname=HOST)
+    written = {"backendRefs": [{"name": "web", "port": 443}]}
+    passing = gateway_object(TLSRoute, "route", parentRefs=[{"name": "gate"}], hostnames=[HOST], rules=[written])
+    objects = gateway(listener), passing, WEB, secret(AUTHORITY.issue(HOST)), authority(), policy(hostname=hostname)
+    async with backend.serving() as target:
+        endpoints = slice_of("web", "127.0.0.1", ports=[{"name": "https", "port": target}])
+        async with gate_site(tmp_path, *objects, endpoints) as running:
+            assert (await get(port, HOST, tls=True, sni=HOST, at=AT)).status == expected
+            assert not running.rejections
+    assert backend.seen == ([Seen("", "TLSv1.3", hostname)] if expected else [])

@@ -1,8 +1,8 @@
 """Translation of the Gateway API for generated objects.
 
 Covers: step by step equals fresh, in any order and in any batches; listeners, tables and backends agree; statuses count
-attached routes. Excludes: Envoy's messages (tests/resources), certificates that were replaced by broken ones, where the
-last good one stays by design.
+attached routes. Excludes: Envoy's messages (tests/resources), and broken certificates, where the last good
+certificate stays by design.
 """
 
 from typing import Any
@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from tests.support.gateway_objects import gateway_object
 from tests.support.gateway_world import OPTIONS, GatewayWorld, gateway_class, namespace
 from tests.support.objects import certificate, secret, service
+from xds.kube.decode import decode
 from xds.kube.gateway_objects import (
     GROUP,
+    ROUTE_KINDS,
     Gateway,
     GRPCRoute,
     HTTPRoute,
@@ -30,7 +32,7 @@ from xds.kube.objects import KubeObject
 from xds.translate.gateway.options import CONTROLLER
 from xds.translate.gateway.status import GatewayStatus
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # Few of each kind, so that objects meet.
 NAMESPACES = st.sampled_from(["default", "team"])
@@ -166,6 +168,80 @@ def test_step_by_step_equals_a_fresh_translation(changes: list[tuple[KubeObject,
     objects = [each for kind in KINDS for each in world.state.all_of(kind).values()]
     fresh = GatewayWorld(*objects, has_class=False)
     assert world.snapshot() == fresh.snapshot()
+
+
+ODD = st.sampled_from(
+    ["", "*", "*.", "a..b", "x" * 300, "é", "a\x00b", "::1", "192.0.2.1", "A.Example.COM", "http", "web"]
+)
+NUMBERS = st.sampled_from([-1, 0, 1, 80, 443, 65536, 2**31])
+PATH_TYPES = st.sampled_from(["Exact", "PathPrefix", "RegularExpression"])
+ODD_MATCH = optional(
+    path=st.fixed_dictionaries({"type": ODD | PATH_TYPES, "value": ODD}),
+    headers=st.lists(st.fixed_dictionaries({"name": ODD, "value": ODD, "type": ODD}), max_size=2),
+    queryParams=st.lists(st.fixed_dictionaries({"name": ODD, "value": ODD, "type": ODD}), max_size=2),
+    method=ODD,
+)
+ODD_REF = st.fixed_dictionaries(
+    {"name": ODD}, optional={"port": NUMBERS, "weight": NUMBERS, "kind": ODD, "namespace": ODD}
+)
+ODD_FILTER = st.fixed_dictionaries(
+    {
+        "type": ODD
+        | st.sampled_from(["RequestRedirect", "URLRewrite", "CORS", "RequestMirror", "RequestHeaderModifier"])
+    },
+    optional={
+        "requestRedirect": optional(hostname=ODD, port=NUMBERS, statusCode=NUMBERS, scheme=ODD),
+        "requestHeaderModifier": optional(set=st.lists(st.fixed_dictionaries({"name": ODD, "value": ODD}), max_size=2)),
+        "requestMirror": st.fixed_dictionaries({"backendRef": ODD_REF}, optional={"percent": NUMBERS}),
+        "cors": optional(allowOrigins=st.lists(ODD, max_size=2), maxAge=NUMBERS),
+    },
+)
+ODD_RULE = optional(
+    matches=st.lists(ODD_MATCH, max_size=2),
+    backendRefs=st.lists(ODD_REF, max_size=2),
+    filters=st.lists(ODD_FILTER, max_size=2),
+    timeouts=optional(request=ODD, backendRequest=ODD),
+    retry=optional(codes=st.lists(NUMBERS, max_size=2), attempts=NUMBERS, backoff=ODD),
+)
+ODD_LISTENER = st.fixed_dictionaries(
+    {"name": ODD, "port": NUMBERS, "protocol": PROTOCOLS | ODD},
+    optional={
+        "hostname": ODD,
+        "tls": optional(mode=ODD, certificateRefs=st.lists(ODD_REF, max_size=1)),
+        "allowedRoutes": optional(kinds=st.lists(st.fixed_dictionaries({"kind": ODD, "group": ODD}), max_size=2)),
+    },
+)
+
+
+@given(st.lists(ODD_LISTENER, max_size=3), st.lists(ODD_RULE, max_size=3), st.lists(ODD, max_size=2), st.data())
+@settings(SETTINGS, max_examples=60)
+def test_values_that_no_api_server_lets_pass_harm_nothing_else(
+    odd_listeners: list[dict[str, Any]], rules: list[dict[str, Any]], hostnames: list[str], data: st.DataObject
+) -> None:
+    kind = data.draw(st.sampled_from(ROUTE_KINDS))
+    parents = [{"name": "one", "namespace": "default"}]
+    odd = [
+        gateway_object(Gateway, "odd", gatewayClassName="ours", listeners=odd_listeners),
+        _decoded(kind, rules, hostnames, [{"name": "odd"}, *parents]),
+    ]
+    listener = {"name": "l0", "port": 80, "protocol": "HTTP"}
+    fine = [
+        gateway_object(Gateway, "one", gatewayClassName="ours", listeners=[listener]),
+        gateway_object(HTTPRoute, "fine", parentRefs=parents, hostnames=["fine.example.com"], rules=[{}]),
+    ]
+    world = GatewayWorld(service("web"), *fine, *filter(None, odd))
+    assert world.reasons(fine[1])["Accepted"] == "Accepted"
+    assert any("fine.example.com" in hosts for hosts in world.api.tables.values())
+
+
+def _decoded(
+    kind: type[Route], rules: list[dict[str, Any]], hostnames: list[str], parents: list[dict[str, Any]]
+) -> KubeObject | None:
+    """The route, unless its types are wrong."""
+    metadata = {"name": "odd", "namespace": "default"}
+    spec = {"rules": rules, "hostnames": hostnames, "parentRefs": parents}
+    found = decode({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec})
+    return found if isinstance(found, kind) else None
 
 
 @given(CHANGES)

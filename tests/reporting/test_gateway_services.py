@@ -86,7 +86,7 @@ def test_a_service_is_like_that_of_the_fleet() -> None:
             "xds-ingress.dev/gateway-namespace": "shop",
             "app.kubernetes.io/managed-by": "xds-ingress",
         },
-        "annotations": {"example.com/pool": "public", "xds-ingress.dev/gateway": "shop/edge"},
+        "annotations": {"example.com/pool": "public", "gateway.xds-ingress.dev/owner": "shop/edge"},
     }
     assert body["spec"] == {
         "type": "LoadBalancer",
@@ -106,6 +106,12 @@ def test_infrastructure_can_not_take_over_the_labels_of_the_record() -> None:
     body = manifest(of(EDGE, labels=taken), {HTTP: 20000}, PUBLISHED, "fleet", "xds-ingress")
     assert body["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "xds-ingress"
     assert gateway_of(body) == EDGE
+
+
+def test_infrastructure_can_not_expose_ports_of_the_fleet() -> None:
+    wanted = of(EDGE, annotations={"xds-ingress.dev/expose": "5432", "example.com/pool": "public"})
+    body = manifest(wanted, {HTTP: 20000}, PUBLISHED, "fleet", "xds-ingress")
+    assert body["metadata"]["annotations"].keys() == {"example.com/pool", "gateway.xds-ingress.dev/owner"}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +135,7 @@ def test_a_fleet_behind_an_external_name_has_load_balancers() -> None:
 @pytest.mark.parametrize("annotation", ["", "shop", "shop/else"])
 def test_other_services_are_no_gateways(annotation: str) -> None:
     body = manifest(of(EDGE), {HTTP: 20000}, PUBLISHED, "fleet", "xds-ingress")
-    body["metadata"]["annotations"] = {"xds-ingress.dev/gateway": annotation}
+    body["metadata"]["annotations"] = {"gateway.xds-ingress.dev/owner": annotation}
     assert gateway_of(body) is None
 
 

@@ -282,6 +282,7 @@ def _source(settings: Settings) -> Source:
             annotated=options.annotated,
             config_maps=options.config_maps,
             config_references=options.config_references,
+            owns_class=options.gateway.owns_class,
         )
     return Folder(settings.source)
 

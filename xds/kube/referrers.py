@@ -1,7 +1,7 @@
 """Objects that name Secrets and ConfigMaps, of which an API server's source follows only the named ones."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.gateway_objects import (
@@ -22,13 +22,16 @@ from xds.kube.gateway_objects import (
 )
 from xds.kube.objects import ConfigMap, Ingress, KubeObject, Secret, Service
 from xds.problems.field_path import FieldPath
-from xds.problems.problem import Key, ObjectRef
+from xds.problems.problem import ObjectRef
 
 GATEWAY_REFERRERS: Final = frozenset[type[KubeObject]]((GatewayClass, Gateway, ListenerSet, BackendTLSPolicy))
 
 REFERRERS: Final = GATEWAY_REFERRERS | {Ingress}
 
-_Named = Iterator[tuple[FieldPath, ObjectReference | LocalObjectReference | ParametersReference]]
+NamedByGateways: TypeAlias = Callable[[KubeObject], Mapping[ObjectRef, FieldPath]]
+"""Returns the Secrets and ConfigMaps that an object of the Gateway API names, each with the first field."""
+
+_Named: TypeAlias = Iterator[tuple[FieldPath, ObjectReference | LocalObjectReference | ParametersReference]]
 
 
 def after_changes(changes: Iterable[Change]) -> dict[ObjectRef, KubeObject | None]:
@@ -105,8 +108,3 @@ def _of_gateway_tls(gateway: Gateway) -> _Named:
         for at, frontend in frontends:
             for index, each in enumerate(frontend.validation.ca_certificate_refs if frontend.validation else ()):
                 yield at.child("validation", "caCertificateRefs", index), each
-
-
-def secrets_of(of: KubeObject) -> frozenset[Key]:
-    """Return the Secrets that an object of the Gateway API names."""
-    return frozenset(each.key for each in named_objects(of) if each.kind == Secret.kind)

@@ -17,7 +17,7 @@ from xds.translate.gateway.options import CONTROLLER, GatewayOptions
 
 
 class Ownership:
-    """Tells entries of this installation from those of others.
+    """Tells entries of this installation from entries of other installations.
 
     Args:
         state: The objects of the cluster.

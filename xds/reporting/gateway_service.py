@@ -1,6 +1,6 @@
 """The Services of Gateways as documents, and the target ports that they get.
 
-A target port belongs to one Gateway of the fleet as long as its Service has the port.
+A target port belongs to one Gateway of the fleet as long as the Gateway's Service has the port.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,14 +17,15 @@ from xds.translate.gateway.service_record import (
     service_name,
 )
 from xds.translate.gateway.services import SERVICE_TYPES, GatewayService
+from xds.translate.nginx.annotation import OWN_PREFIX
 
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 
-GATEWAY_ANNOTATION: Final = "xds-ingress.dev/gateway"
-"""`NAMESPACE/NAME` of the Gateway: a label may be too short for it."""
+GATEWAY_ANNOTATION: Final = "gateway.xds-ingress.dev/owner"
+"""`NAMESPACE/NAME` of the Gateway, which may be too long for a label."""
 
 COPIED_FIELDS: Final = ("type", "externalTrafficPolicy", "loadBalancerClass", "ipFamilyPolicy")
-"""Fields of the spec that are those of the Service of --publish-service, unless the Gateway's parameters have them."""
+"""Fields copied from the Service of --publish-service, unless the Gateway's parameters name a value."""
 
 # https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/#ServiceSpec
 _FOR_LOAD_BALANCERS: Final = ("loadBalancerClass",)
@@ -80,7 +81,7 @@ def manifest(
             "name": service_name(wanted.gateway),
             "namespace": namespace,
             "labels": labels,
-            "annotations": {**wanted.annotations, GATEWAY_ANNOTATION: str(wanted.gateway)},
+            "annotations": {**_foreign(wanted.annotations), GATEWAY_ANNOTATION: str(wanted.gateway)},
         },
         "spec": {
             **_settings({name: like[name] for name in COPIED_FIELDS if name in like} | dict(wanted.parameters)),
@@ -98,8 +99,13 @@ def manifest(
     }
 
 
+def _foreign(annotations: Mapping[str, str]) -> dict[str, str]:
+    """The annotations of others. Ours would let the author of a Gateway expose ports of the fleet's namespace."""
+    return {name: value for name, value in annotations.items() if not name.startswith(OWN_PREFIX)}
+
+
 def _settings(chosen: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a spec beside ports and selector, without those that its type doesn't have."""
+    """The fields of a spec beside ports and selector, without fields that the type lacks."""
     if chosen.get("type", "") not in SERVICE_TYPES:  # ExternalName leads to no proxy
         chosen["type"] = "LoadBalancer"
     foreign: set[str] = set()

@@ -4,7 +4,7 @@ All Services of Gateways are listed at the start of a term and every RESYNC_SECO
 list tells which target ports are taken. Only the leader assigns target ports, so none has two Gateways.
 
 A Service is deleted once the API server says that its Gateway doesn't exist, or once the Gateway is another
-controller's. A Gateway that can't be served for now keeps the Service, and with it the address that clients know.
+controller's. A Gateway that can't be served for now keeps the Service and the address that clients know.
 """
 
 import asyncio
@@ -155,7 +155,7 @@ class GatewayServiceWriter:
         self._applied.clear()
 
     async def _try(self, gateway: Key, write: Callable[[Key], Awaitable[None]]) -> None:
-        """Write the Service of a Gateway. Those of others don't wait for one that can't be written."""
+        """Write the Service of a Gateway. A failure doesn't stop the Services of other Gateways."""
         namespace = self._published.namespace
         if self.failed_writes.due_at(gateway, namespace) > boot_time():
             return

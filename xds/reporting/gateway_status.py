@@ -1,7 +1,7 @@
 """Statuses of the Gateway API as patches: our conditions and entries are merged into the status that an object has.
 
-Conditions of other types, entries of other controllers and the order of both stay. A patch is bound to the version that
-was read.
+Foreign conditions, entries of other controllers and the order of the lists stay. A patch is bound to the version of the
+object that was read.
 
 Source: https://gateway-api.sigs.k8s.io/reference/spec/, where each status has notes for implementors.
 """
@@ -43,9 +43,10 @@ OWN_CONDITIONS: Final = frozenset(
 )
 """The types of conditions that are removed once they are no longer wanted."""
 
+# https://gateway-api.sigs.k8s.io/reference/spec/#routestatus, #gatewaystatus and #policystatus
 MAX_PARENTS: Final = 32
+MAX_ADDRESSES: Final = 16
 MAX_ANCESTORS: Final = 16
-"""https://github.com/kubernetes-sigs/gateway-api/blob/v1.6.3/apis/v1/policy_types.go"""
 
 MAX_MESSAGE_LENGTH: Final = 32768
 
@@ -84,7 +85,7 @@ def _changes(status: Document, wanted: WantedStatus | None, merge: "_Merge", is_
             return {
                 "conditions": merge.conditions(status, wanted.conditions),
                 "listeners": merge.listeners(status, wanted.listeners),
-                "addresses": [{"type": each.type, "value": each.value} for each in wanted.addresses],
+                "addresses": [{"type": each.type, "value": each.value} for each in wanted.addresses[:MAX_ADDRESSES]],
                 "attachedListenerSets": wanted.attached_listener_sets,
             }
         case ListenerSetStatus(_, conditions, listeners):
@@ -118,7 +119,7 @@ class _Merge:
         self._at = at
 
     def conditions(self, before: Document, wanted: Iterable[Condition]) -> list[Document]:
-        """The conditions of an object, a listener or an entry, in their order. New ones are last."""
+        """The conditions of an object, a listener or an entry, in the order of the status. New conditions are last."""
         left = {each.type: each for each in wanted}
         merged = []
         for stored in before.get("conditions") or ():
@@ -152,7 +153,7 @@ class _Merge:
     def _entries(
         self, before: Iterable[Document], wanted: Iterable[ParentStatus], is_ours: IsOurs, field: str
     ) -> list[Document]:
-        """All entries in their order: our own as wanted, those of others as they are. New ones are last."""
+        """Our entries as wanted, and foreign entries as found, in the order of the status. New entries are last."""
         left = {each.parent: each for each in wanted}
         merged = []
         for stored in before:

@@ -1,11 +1,11 @@
 """Writes the statuses of objects of the Gateway API while this process leads.
 
-Each status is read before it is written, as other controllers write to the same status. All statuses are listed at the
-start of a term and every RESYNC_SECONDS, in pages. A status that another writer changes is therefore corrected within
+A status is read before each write, as other controllers write to the same object. All statuses are listed at the start
+of a term and every RESYNC_SECONDS, in pages. A status that another writer changes is therefore corrected within
 RESYNC_SECONDS, and no more often.
 
-Changes of a status that has just been written wait for OBJECT_INTERVAL_SECONDS and are written as one: the number of
-routes of a Gateway changes with each of its routes. Gateways and classes go before routes.
+Changes within OBJECT_INTERVAL_SECONDS of a write are collected into the next write: the number of routes of a Gateway
+changes with each route. Gateways and classes go before routes.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ WRITE_BURST: Final = 100
 WRITE_INTERVAL_SECONDS: Final = 0.02
 
 MAX_ATTEMPTS: Final = 4
-"""Writes of a status that others change at the same time, before the next object has its turn."""
+"""Writes of a status that another controller changes at the same time, before the next object has its turn."""
 
 STATUS_KINDS: Final[tuple[type[GatewayObject], ...]] = (
     GatewayClass,
@@ -147,7 +147,7 @@ class GatewayStatusWriter:
         self._lists = [_Listing(kind, each) for kind in STATUS_KINDS for each in (scopes if kind.namespaced else ("",))]
 
     def note(self, about: ObjectRef) -> None:
-        """Check the object soon: it, or the status that it should have, appeared or changed."""
+        """Check the object soon: the object or its wanted status changed."""
         (self._due_first if about.kind in _FIRST else self._due)[about] = None
         self._wake.set()
 
@@ -217,7 +217,7 @@ class GatewayStatusWriter:
         return None
 
     async def _list(self, listing: _Listing) -> None:
-        """Read all objects of a kind, and note those with a status that isn't as wanted."""
+        """Read all objects of a kind, and note each object whose status isn't as wanted."""
         listing.due_at = boot_time() + RESYNC_SECONDS
         try:
             async for found in list_all(self._api, listing.kind.collection(listing.namespace)):
@@ -268,7 +268,7 @@ class GatewayStatusWriter:
         return await find_by_name(self._api, KINDS_BY_NAME[about.kind].collection(about.namespace), about.name)
 
     async def _write(self, about: ObjectRef, found: Document, wanted: WantedStatus | None) -> bool:
-        """Write the status, and return whether nothing is left to do: the object is as wanted, or can't be."""
+        """Write the status, and return whether nothing is left to do: the status is as wanted, or was rejected."""
         body = self._patch(about, found, wanted)
         if body is None:
             self._note_written(about, found, wanted)
@@ -289,7 +289,8 @@ class GatewayStatusWriter:
             self.writes[Outcome.REJECTED] += 1
             error = f"{status} {answer.get('message', '')}".strip()
             remedy = (
-                "Install the CustomResourceDefinitions of a supported version; it is tried again at the next change."
+                "Correct the field that the message names: remove conditions of other controllers, or install the "
+                "CustomResourceDefinitions of a supported version. The status is written again when it changes."
             )
             _log.warning("gateway_status_rejected", object=str(about), error=error, remedy=remedy)
         return True

@@ -1,6 +1,7 @@
 """Rejections in statuses of the Gateway API: `Programmed` is false while no proxy of a build has accepted a resource.
 
-The specification knows the condition of Gateways and listeners. A route has it too while a resource of it is rejected.
+The specification knows the condition of Gateways and listeners. A route has the condition only while a resource of the
+route is rejected.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,7 +41,7 @@ class Rejection:
 
 
 def rejections(found: Mapping[RejectionReport, Iterable[Problem]]) -> dict[ObjectRef, tuple[Rejection, ...]]:
-    """The rejections of each object, without those of resources that a proxy of each build has accepted.
+    """The rejections of each object. A resource that a proxy of each build has accepted doesn't count.
 
     Args:
         found: The problems of each report.

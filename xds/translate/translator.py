@@ -112,6 +112,7 @@ class Translator:
         self._ciphers_changed = False
         self._checked = CheckedHosts(self._hosts)
         self._certificates: dict[Key, Certificate] = {}
+        self._all_certificates: Mapping[Key, Certificate] = {}
         self._date_period = self._authority_period = DatePeriod()
         self._backends = BackendUse()
         self._credentials = CredentialUse()
@@ -155,22 +156,22 @@ class Translator:
 
     @property
     def certificates(self) -> Mapping[Key, Certificate]:
-        """The certificates in use, by Secret."""
-        return (
-            {**self._gateway.certificates, **self._certificates} if self._gateway.certificates else self._certificates
-        )
+        """The certificates in use, by Secret: another object after each change."""
+        return self._all_certificates
 
     @property
     def listeners(self) -> ListenerPolicy:
         return self._config.current.listeners
 
     def verdict(self, secret: Key) -> Verdict | None:
-        """The verdict on a Secret that a TLS entry names; None for a missing or unused Secret."""
-        return self._certificate_store.verdict(secret)
+        """The verdict on a Secret that a TLS entry or a listener names; None for a missing or unused Secret."""
+        return self._certificate_store.verdict(secret) or self._gateway.verdict(secret)
 
     def served_verdict(self, secret: Key) -> Verdict | None:
         """The verdict on the certificate that is served from a Secret: the last good one; None: none is served."""
-        return self._certificate_store.last_good(secret) if secret in self._certificates else None
+        if secret in self._certificates:
+            return self._certificate_store.last_good(secret)
+        return self._gateway.served_verdict(secret)
 
     @property
     def date_period(self) -> DatePeriod:
@@ -180,7 +181,7 @@ class Translator:
     @property
     def certificate_expiry(self) -> Mapping[Key, datetime]:
         """`notAfter` of the certificates in use, by Secret."""
-        served = {key: self._certificate_store.last_good(key) for key in self._certificates}
+        served = {key: self.served_verdict(key) for key in self._all_certificates}
         return {key: each.expires for key, each in served.items() if each and each.expires}
 
     @property
@@ -350,6 +351,8 @@ class Translator:
         tls_is_stale |= self._note_shared_listeners()
         tls_is_stale = self._checked.take_changed() or tls_is_stale
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
+        if certificates or gateway.certificates:
+            self._all_certificates = {**self._gateway.certificates, **self._certificates}
         if tls_is_stale or not self._checked.names.isdisjoint(stale.hosts):
             self._use_authorities(now)
         ports = yield from self._layer4.update(stale)

@@ -9,7 +9,7 @@ import pytest
 from tests.support.gateway_objects import gateway_object, reference_grant
 from tests.support.objects import LONG_AGO, NS, World, certificate, config_map, key, secret, secret_of, service
 from xds.kube.change import Deleted
-from xds.kube.gateway_objects import Gateway, ListenerSet
+from xds.kube.gateway_objects import Gateway, GatewayClass, ListenerSet
 from xds.kube.objects import KubeObject, Secret
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
@@ -19,7 +19,7 @@ from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.gateway_use import GatewayUse, parent_use
 from xds.translate.gateway.grants import Grants
 from xds.translate.gateway.listener_tls import ListenerTls, insecure_frontend, listener_tls
-from xds.translate.gateway.options import NO_GATEWAYS
+from xds.translate.gateway.options import CONTROLLER, NO_GATEWAYS, GatewayOptions
 from xds.translate.gateway.translated import grants
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -285,3 +285,22 @@ def test_no_result_shows_a_private_key() -> None:
     result = found(gateway(https("cert"), tls=frontend(validation("ca"))), *OBJECTS)
     assert "PRIVATE KEY" not in repr(replace(result, references=frozenset()))
     assert "CERTIFICATE" not in repr(result.credentials)
+
+
+def test_certificates_of_listeners_are_among_those_in_use_with_their_dates() -> None:
+    ends = datetime(2027, 1, 1, tzinfo=UTC)
+    gate = gateway(https("cert"))
+    objects = gateway_object(GatewayClass, "envoy", "", controllerName=CONTROLLER), gate, secret("other")
+    world = World(*objects, gateway=GatewayOptions(addresses=("192.0.2.1",)))
+    assert world.traffic.certificates == {}
+    world.add(secret("cert", certificate("test", until=ends)))
+    traffic = world.traffic
+    assert list(traffic.certificates) == [key("cert")]
+    assert traffic.certificates is traffic.certificates
+    assert traffic.certificate_expiry == {key("cert"): ends}
+    verdict = traffic.served_verdict(key("cert"))
+    assert verdict
+    assert verdict.expires == ends
+    assert traffic.date_period.until == ends - timedelta(days=14)
+    world.apply(Deleted(Gateway, gate.key))
+    assert (traffic.certificates, traffic.certificate_expiry) == ({}, {})

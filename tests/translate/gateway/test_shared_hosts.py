@@ -256,6 +256,35 @@ def test_a_listener_that_leaves_takes_its_tls_host_along() -> None:
     assert served(found, https=True) == "0"
 
 
+@pytest.mark.parametrize(
+    ("secret_name", "verify", "https", "plain"),
+    [
+        ("ca", "on", "400", "403"),
+        ("ca", "optional", "new", "new"),
+        ("absent", "on", "403", "403"),
+        ("absent", "optional", "403", "403"),
+    ],
+)
+def test_certificates_that_ingress_asks_of_the_clients_of_a_host_protect_routes_of_gateways(
+    secret_name: str, verify: str, https: str, plain: str
+) -> None:
+    asked = annotated(auth_tls_secret=f"default/{secret_name}", auth_tls_verify_client=verify)
+    https_listener = listener(
+        name="https", port=443, protocol="HTTPS", hostname=HOST, tls={"certificateRefs": [{"name": "cert"}]}
+    )
+    found = world(
+        shared_gateway(listener(), https_listener),
+        secret("cert", certificate(HOST)),
+        authorities("ca"),
+        of_ingress("/a", annotations=asked, tls=[tls(HOST, secret="cert")]),
+        route(at("/new")),
+    )
+    assert served(found, "/new", https=True) == https
+    assert served(found, "/new") == plain
+    reasons = [each.reason for each in found.problems if each.object.kind == HTTPRoute.kind]
+    assert (Reason.PROTECTION_UNAVAILABLE in reasons) == (secret_name == "absent")
+
+
 def test_a_host_that_an_ingress_closes_is_closed_for_routes_of_gateways() -> None:
     demanding = of_ingress(annotations=annotated(auth_tls_secret="default/absent"))
     found = world(demanding, route(at("/new")), is_compatible=True)

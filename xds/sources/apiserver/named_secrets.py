@@ -15,7 +15,7 @@ import msgspec
 from xds.kube.change import Change
 from xds.kube.objects import Ingress, KubeObject, Secret
 from xds.kube.references import AnnotatedObjects, no_annotated_objects, references
-from xds.kube.referrers import secrets_of
+from xds.kube.referrers import NamedByGateways, named_objects
 from xds.kube.wire import Found
 from xds.problems.problem import Key, ObjectRef
 from xds.sources.apiserver.named_objects import NamedObjects, Names
@@ -87,7 +87,10 @@ class NamedSecrets(NamedObjects):
 
 
 def named_secrets(
-    always: Iterable[Key] = (), annotated: AnnotatedObjects = no_annotated_objects, namespace: str = ""
+    always: Iterable[Key] = (),
+    annotated: AnnotatedObjects = no_annotated_objects,
+    namespace: str = "",
+    named: NamedByGateways = named_objects,
 ) -> NamedSecrets:
     """Return a tracker of the Secrets that referrers name, and of those always named.
 
@@ -95,6 +98,7 @@ def named_secrets(
         always: The Secrets that are always named.
         annotated: Returns the objects that the annotations of an Ingress name.
         namespace: Of the Secrets; empty for all namespaces.
+        named: Returns the objects that an object of the Gateway API names.
     """
 
     def within(keys: frozenset[Key]) -> frozenset[Key]:
@@ -106,7 +110,7 @@ def named_secrets(
 
     def names(of: KubeObject) -> frozenset[Key]:
         if not isinstance(of, Ingress):
-            return within(secrets_of(of))
+            return within(frozenset(each.key for each in named(of) if each.kind == Secret.kind))
         secrets = within(references(of, no_annotated_objects).secrets)
         keys = by_annotations(of)
         return secrets | keys if keys else secrets

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from xds.kube.change import Batch, Change, Deleted, Listed, Reported
+from xds.kube.gateway_objects import GatewayClass
 from xds.kube.kinds import KINDS
 from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret
 from xds.kube.references import (
@@ -23,10 +24,11 @@ from xds.kube.references import (
     no_annotated_objects,
     no_config_references,
 )
-from xds.kube.referrers import GATEWAY_REFERRERS, REFERRERS, named_objects
+from xds.kube.referrers import GATEWAY_REFERRERS, REFERRERS
 from xds.kubeapi.client import ApiClient
 from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.sources.apiserver.gateway_referrers import GatewayReferrers, OwnsClass
 from xds.sources.apiserver.inbox import Inbox, TakeAtOnce
 from xds.sources.apiserver.named_secrets import always_named, named_secrets
 from xds.sources.apiserver.namespaces import NamespaceChecks
@@ -60,6 +62,7 @@ class ApiServer:
         annotated: Returns the Secrets and ConfigMaps that annotations of an Ingress name, to follow each.
         config_maps: ConfigMaps to follow although no Ingress names them: those of flags.
         config_references: Returns the ConfigMaps that such a ConfigMap names.
+        owns_class: Whether a GatewayClass is ours.
 
     Attributes:
         take_at_once: Is offered each batch of endpoints that no other change precedes, before `batches` yields it.
@@ -74,6 +77,7 @@ class ApiServer:
         annotated: AnnotatedObjects = no_annotated_objects,
         config_maps: Iterable[Key] = (),
         config_references: ConfigReferences = no_config_references,
+        owns_class: OwnsClass = lambda _: True,
     ) -> None:
         self._access = access
         self._scopes = scopes(namespaces, default_tls_secret)
@@ -81,6 +85,7 @@ class ApiServer:
         self._annotated = annotated
         self._config_maps = tuple(config_maps)
         self._config_references = config_references
+        self._owns_class = owns_class
         self._watches: _JoinedWatches | None = None
         self.take_at_once: TakeAtOnce = lambda _: False
 
@@ -120,7 +125,9 @@ class ApiServer:
         """
         client = await ApiClient.create(self._access)
         always = Always(self._default_tls_secret, self._config_maps, self._config_references)
-        self._watches = _JoinedWatches(client, self._scopes, always, self._annotated, self.take_at_once)
+        self._watches = _JoinedWatches(
+            client, self._scopes, always, self._annotated, self.take_at_once, owns_class=self._owns_class
+        )
         running = asyncio.create_task(self._watches.run())
         running.add_done_callback(self._watches.ended)
         try:
@@ -161,6 +168,8 @@ class _JoinedWatches:
         always: Always,
         annotated: AnnotatedObjects,
         take_at_once: TakeAtOnce,
+        *,
+        owns_class: OwnsClass,
     ) -> None:
         self.inbox = Inbox(take_at_once)
         self.relists = {scope.kind.kind: 0 for scope in scopes}
@@ -172,6 +181,7 @@ class _JoinedWatches:
         namespaces = sorted({scope.namespace for scope in scopes if scope.kind is Ingress} - {""})
         self._namespaces = NamespaceChecks(client, namespaces, self._report_problems)
         self._trackers: dict[Scope, ObjectTracker] = {}
+        self._gateways = GatewayReferrers(owns_class, self._trackers)
         self._optional = OptionalWatches(client, namespaces, self._optional_watch, self._optional_changed)
         self._optional_observer = OptionalObserver(self._outages, self._optional.ask)
         config_maps = (ObjectRef(ConfigMap.kind, *key) for key in always.config_maps)
@@ -236,7 +246,8 @@ class _JoinedWatches:
         return watches
 
     def _tls_watches(self, ingresses: Scope, secrets: Scope) -> TlsWatches:
-        tracker, named = ObjectTracker(Ingress), named_secrets(self._always, self._annotated, secrets.namespace)
+        tracker = ObjectTracker(Ingress)
+        named = named_secrets(self._always, self._annotated, secrets.namespace, self._gateways.named)
         self._trackers |= {ingresses: tracker, secrets: named}
         watches = TlsWatches(
             self._client,
@@ -289,6 +300,7 @@ class _JoinedWatches:
             self._unlisted.discard(scope)
             self._excused.discard(scope)
             changes += [Deleted(scope.kind, each.key) for each in self._trackers.pop(scope).objects()]
+        changes += self._gateways.take_classes() if ended else ()
         watched = {scope.kind for scope in self._scopes}
         absent = [kind for kind in KINDS if kind.optional and kind not in watched and kind in self._unannounced]
         self._unannounced.difference_update(absent)
@@ -312,7 +324,7 @@ class _JoinedWatches:
             objects, namespaces = followed_objects(of, self._annotated), {of.key.namespace}
         else:
             objects, namespaces = (
-                frozenset(named_objects(of)),
+                frozenset(self._gateways.named(of)),
                 {each.namespace for each in self._scopes if each.kind is Ingress},
             )
         if not objects:
@@ -336,12 +348,13 @@ class _JoinedWatches:
         return deliver
 
     def _put(self, scope: Scope, batch: WatchBatch) -> None:
+        changes = [*batch.changes, *(self._gateways.take_classes() if scope.kind is GatewayClass else ())]
         if scope.kind in REFERRERS:
-            self._objects.expect(batch.changes)
+            self._objects.expect(changes)
         if scope.kind in GATEWAY_REFERRERS:
             for each in self._tls:
-                each.expect(batch.changes)
-        changes = [*batch.changes, *self._listed(scope, batch)]
+                each.expect(changes)
+        changes += self._listed(scope, batch)
         self._note_gateways()
         if scope.kind is EndpointSlice:
             self.inbox.put(changes, batch.read_at, endpoints=True)

@@ -43,6 +43,11 @@ class _Pool:
         self._named: set[str] = set()
         self._alone: set[str] = set()
 
+    @property
+    def size(self) -> int:
+        """Number of addresses, free or not."""
+        return len(self._free)
+
     def take_named(self, address: str) -> bool:
         """Take an address that a Gateway names, and return whether that is possible."""
         if address not in self._nameable or address in self._alone:
@@ -79,7 +84,7 @@ def assign(gateways: Iterable[Gateway], options: GatewayOptions) -> dict[Key, Le
     pool = _Pool(options)
     leases: dict[Key, Lease] = {}
     for group in ([each for each in ordered if recorded(each)], [each for each in ordered if not recorded(each)]):
-        for gateway in group:  # first those by name, so that no other Gateway takes an address that is named
+        for gateway in group:  # named addresses first, so that no other Gateway takes one
             leases[gateway.key] = _named(gateway, pool)
         for gateway in group:
             leases[gateway.key] = _completed(gateway, leases[gateway.key], pool)
@@ -120,10 +125,10 @@ def _completed(gateway: Gateway, lease: Lease, pool: _Pool) -> Lease:
     for _ in range(number):
         address = pool.take_any(recorded(gateway))
         if address is None:
-            message = (
-                f"no address of --gateway-address is free, so Gateway {gateway.key} isn't served. Add an address, or "
-                "delete another Gateway."
-            )
+            why, remedy = ("no address of --gateway-address is free", "Add an address, or delete another Gateway.")
+            if not pool.size:
+                why, remedy = ("the server has no --gateway-address", "Give one, or --gateway-services.")
+            message = f"{why}, so Gateway {gateway.key} isn't served. {remedy}"
             return Lease(missing=Refusal("AddressNotAssigned", message, FieldPath.of("spec", "addresses")))
         found.append(address)
     return Lease(tuple(found))

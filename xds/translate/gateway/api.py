@@ -27,6 +27,7 @@ from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.traffic.routes import VirtualHost
 from xds.traffic.tls import Certificate
 from xds.translate.certificate_dates import DatePeriod
+from xds.translate.certificates import Verdict
 from xds.translate.gateway.attachment import Attachment
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.forwards import Forwards
@@ -82,7 +83,7 @@ class GatewayChange:
 
 
 class GatewayApi:
-    """Translates GatewayClasses, Gateways and all that attaches to them.
+    """Translates GatewayClasses, Gateways, and attached ListenerSets, routes and policies.
 
     Args:
         use: Takes the backends of each route.
@@ -138,6 +139,14 @@ class GatewayApi:
         """The certificates in use, by Secret."""
         return self._certificates
 
+    def verdict(self, secret: Key) -> Verdict | None:
+        """The latest verdict on a Secret that a listener names; None for a missing or unused Secret."""
+        return self._context.certificates.verdict(secret)
+
+    def served_verdict(self, secret: Key) -> Verdict | None:
+        """The verdict on the certificate that is served from a Secret: the last good one; None: none is served."""
+        return self._context.certificates.last_good(secret) if secret in self._certificates else None
+
     @property
     def credentials(self) -> Mapping[CredentialKey, Credential]:
         """The authorities of clients in use."""
@@ -183,7 +192,7 @@ class GatewayApi:
         return taken
 
     def take_changed_statuses(self) -> Set[ObjectRef]:
-        """The objects, since the last call, whose status changed, or that are no longer ours."""
+        """The objects whose status changed since the last call, and objects that are no longer ours."""
         taken, self._changed_statuses = self._changed_statuses, set()
         return taken
 
@@ -233,7 +242,7 @@ class GatewayApi:
             self._report(("gateway-class", key), [problem(ref, Reason.GATEWAY_REFUSED, refused)] if refused else ())
 
     def _stale_routes(self, touched: Iterable[ObjectRef]) -> set[ObjectRef]:
-        """The routes that changed, or that looked at an object that changed."""
+        """The changed routes, and the routes that looked at a changed object."""
         found: set[ObjectRef] = set()
         for each in touched:
             found |= self._referrers.of(each)
@@ -388,7 +397,7 @@ def _policy_problems(ref: ObjectRef, found: PolicyOutcome) -> Iterator[Problem]:
 
 
 def _told_otherwise(former: GatewayPlan | None, present: GatewayPlan | None) -> Iterator[ObjectRef]:
-    """The owners whose status may differ between two plans of one Gateway."""
+    """The owners whose status may differ between two plans of a Gateway."""
     if former is None or present is None or (former.refused, former.pending) != (present.refused, present.pending):
         yield from (owner for each in (former, present) if each for owner in each.owners)
         return

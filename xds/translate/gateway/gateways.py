@@ -14,7 +14,6 @@ from xds.translate.certificate_dates import DatePeriod
 from xds.translate.gateway.addresses import Lease, assign, canonical
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
-from xds.translate.gateway.options import CONTROLLER
 from xds.translate.gateway.plans import Claimant, GatewayPlan, JudgeTls, plans
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.service_record import NAME_PREFIX
@@ -63,7 +62,7 @@ class Gateways:
         return found
 
     def update(self, touched: frozenset[ObjectRef], now: datetime) -> Steps[Mapping[Key, GatewayPlan | None]]:
-        """Judge Gateways again that changes touch, and return those that differ, with their former plans."""
+        """Judge touched Gateways again, and return the former plans of Gateways that differ."""
         kinds = {each.kind for each in touched}
         stale = {key for each in touched for key in self._referrers.of(each)}
         stale |= self._follow_sets(each.key for each in touched if each.kind == ListenerSet.kind)
@@ -180,11 +179,10 @@ class Gateways:
 
     def is_ours(self, gateway_class: GatewayClass) -> bool:
         """Whether a GatewayClass names our controller, and the operator serves it."""
-        named = self._context.options.gateway_class
-        return gateway_class.spec.controller_name == CONTROLLER and named in ("", gateway_class.metadata.name)
+        return self._context.options.owns_class(gateway_class)
 
     def _groups(self, stale: set[Key]) -> Iterator[list[Key]]:
-        """Stale Gateways, each with all others that share an address with it, the senior first."""
+        """Groups of Gateways that share an address, with a stale Gateway in each; the senior first."""
         by_address, bound = self._by_address, self._context.options.bound_address
         gone = (each for key in stale if (each := self.current.get(key)))
         touched = {bound(address) for each in gone for address in each.lease.addresses}

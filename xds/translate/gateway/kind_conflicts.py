@@ -34,7 +34,7 @@ class Wish:
 
 @dataclass(slots=True)
 class _Names:
-    """The routes of one kind, by their domains, and by the wildcards that cover those."""
+    """The routes of a kind, by domain, and by the wildcards above the domain."""
 
     by_domain: dict[str, set[ObjectRef]] = field(default_factory=dict)
     below: dict[str, set[ObjectRef]] = field(default_factory=dict)
@@ -73,11 +73,11 @@ class KindConflicts:
         self._stale: set[SlotKey] = set()
 
     def lost(self, route: ObjectRef) -> Set[SlotKey]:
-        """The listeners whose names belong to older routes of the other kind."""
+        """The listeners where older routes of the other kind have the names."""
         return self._lost.get(route, _NONE)
 
     def put(self, route: ObjectRef, wishes: Mapping[SlotKey, Wish]) -> None:
-        """Replace the wishes of a route: one for each listener that would accept it."""
+        """Replace the wishes of a route: a wish for each listener that would accept the route."""
         before = self._slots.pop(route, _NONE)
         if wishes:
             self._slots[route] = frozenset(wishes)

@@ -1,4 +1,4 @@
-"""Bound listeners: the chains of a socket, out of all listeners that hold it."""
+"""Bound listeners: the chains of a socket, out of the listeners of Gateways there."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from xds.kube.gateway_objects import GatewayClass
 from xds.problems.problem import Key
 from xds.traffic.bound import ListenerKey
 
@@ -58,6 +59,11 @@ class GatewayOptions:
     def https_socket(self) -> ListenerKey:
         """Stands for the TLS listener of Ingress, at the port that clients see."""
         return ListenerKey(self.listener_address, self.https_ports[1])
+
+    def owns_class(self, gateway_class: GatewayClass) -> bool:
+        """Whether a GatewayClass names our controller, and the operator serves it."""
+        is_named = self.gateway_class in ("", gateway_class.metadata.name)
+        return is_named and gateway_class.spec.controller_name == CONTROLLER
 
     def bound_address(self, address: str) -> str:
         """The address that proxies bind: one for all addresses under which clients reach the listeners of Ingress."""

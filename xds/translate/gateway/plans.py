@@ -113,7 +113,7 @@ def plans(context: GatewayContext, claimants: Sequence[Claimant], judge_tls: Jud
 
     Args:
         context: The surroundings.
-        claimants: The Gateways, the senior first: of two listeners that can't share a socket, that of the senior one is
+        claimants: The Gateways, the senior first: of two listeners that can't share a socket, the senior Gateway's is
             served.
         judge_tls: Judges the end of TLS at a listener.
     """

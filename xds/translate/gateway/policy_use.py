@@ -1,4 +1,4 @@
-"""BackendTLSPolicies, and the Gateways through whose routes their Services are reached."""
+"""BackendTLSPolicies, and the Gateways whose routes reach the targeted Services."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain

@@ -39,7 +39,7 @@ class Referrers(Generic[_K]):
         return iter(self._by_reference)
 
     def of(self, changed: ObjectRef) -> Set[_K]:
-        """The units that looked at an object, or at all objects of its kind in its namespace."""
+        """The units that looked at an object, or at every object of the kind in the namespace."""
         found = self._by_reference.get(changed, frozenset[_K]())
         if changed.kind == ReferenceGrant.kind:
             return found | self._by_reference.get(grants(changed.namespace), frozenset[_K]())

@@ -1,4 +1,4 @@
-"""Routes that are attached to Gateways of ours: their translations, their places, and their conditions."""
+"""Attached routes: translations, places in tables and at sockets, and conditions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class Judged:
         )
         partially = next((each.partially for each in self.translations if each.partially), None)
         if partially and self.refused is None:
-            message = partially.message
+            message = partially.told
             dropped = message if message.startswith(_DROPPED) else f"{_DROPPED}: {message}"
             yield Condition.true("PartiallyInvalid", partially.reason, dropped)
 
@@ -75,7 +75,7 @@ class RouteOutcome:
     """A route with a parent of ours.
 
     Attributes:
-        parents: One for each parentRef that names a parent of ours.
+        parents: The outcome of each parentRef with a parent of ours.
         translated: The translation for each use of the route.
         references: The objects that were looked at.
         slots: The listeners that the route is attached to.
@@ -113,10 +113,10 @@ class RouteOutcome:
                 at = refused.field or each.attachment.parent.field
                 yield problem(ref, Reason.ROUTE_REFUSED, replace(refused, field=at))
         for translated in self.translated.values():
-            for wrong in filter(None, (translated.refused, translated.partially)):
+            for wrong in translated.left_out or filter(None, (translated.refused, translated.partially)):
                 yield problem(ref, Reason.ROUTE_REFUSED, wrong)
-            if translated.unresolved:
-                yield problem(ref, Reason.REFERENCE_UNRESOLVED, translated.unresolved)
+            for wrong in translated.broken or filter(None, (translated.unresolved,)):
+                yield problem(ref, Reason.REFERENCE_UNRESOLVED, wrong)
 
 
 def parents_of(route: Route) -> frozenset[ObjectRef]:
@@ -127,7 +127,7 @@ def parents_of(route: Route) -> frozenset[ObjectRef]:
 def attachments(
     context: GatewayContext, gateways: Gateways, route: Route
 ) -> tuple[tuple[Attachment, ...], frozenset[ObjectRef]]:
-    """One attachment for each parentRef that names a parent of ours, and the objects that were looked at."""
+    """The attachment of each parentRef with a parent of ours, and the objects that were looked at."""
     found: list[Attachment] = []
     references: frozenset[ObjectRef] = frozenset()
     for index, each in enumerate(route.spec.parent_refs or ()):
@@ -160,7 +160,7 @@ def outcome(
     Args:
         context: The surroundings.
         route: As it is.
-        attached: One for each parentRef that names a parent of ours.
+        attached: The outcome of each parentRef with a parent of ours.
         looked_at: The objects that decided over the attachments.
         known: Translations that still hold.
     """
@@ -183,7 +183,7 @@ def _judged(route: Route, attachment: Attachment, of: Callable[[Use], Translated
     use = attachment.parent.use
     is_passed = isinstance(route, TLSRoute)
     held = tuple((hold, of(Use(use, is_passed and hold.slot.ends_tls))) for hold in attachment.holds)
-    # A parent that doesn't accept the route uses it, too, for its conditions.
+    # The conditions for a parent that doesn't accept the route need a translation, too.
     translations = tuple({id(each): each for _, each in held}.values()) or (of(Use(use)),)
     refused = attachment.refused or next((each.refused for each in translations if each.refused), None)
     return Judged(attachment, translations, held, refused)

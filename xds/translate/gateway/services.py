@@ -1,4 +1,4 @@
-"""A Service for each Gateway, which leads from the Gateway's ports to ports of the proxies that no other Gateway has.
+"""A Service for each Gateway, from the ports of the Gateway to target ports: ports of the proxies, unique in the fleet.
 
 `xds.reporting` writes the Services.
 """
@@ -113,9 +113,9 @@ def _is_parameter(key: str, value: str) -> bool:
 
 
 def is_given_up(state: KubeState, options: GatewayOptions, gateway: Key) -> bool:
-    """Whether a Gateway is another controller's, or one that this installation doesn't serve.
+    """Whether a Gateway is another controller's, or another installation's.
 
-    A class that is missing may come back: the Service stays, and with it an address that clients know.
+    A missing class may come back: the Service stays, with the address that clients know.
     """
     found = state.all_of(Gateway).get(gateway)
     name = found.spec.gateway_class_name if found else ""

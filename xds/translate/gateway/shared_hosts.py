@@ -113,7 +113,7 @@ class _Merge:
         if self.ingress is None:
             return replace(of_gateways, host=self.host, routes=routes, beyond=beyond)
         if closing := _closing(self.ingress):
-            routes = tuple(replace(route, action=closing, policy=NO_POLICY) for route in routes)
+            routes = tuple(self._closed(route, closing) for route in routes)
         own = [route for route in routes[:first] if self._may_use(route)]
         kept, added = self._without_equals(self.ingress.routes, own)
         merged = [*kept, *added] if _is_regex(kept) else [*self._merged(kept, added)]
@@ -130,6 +130,17 @@ class _Merge:
         )
         self._add(Problem(about, Reason.HOST_OF_OTHER_NAMESPACE, message, "Use another host.", route.origin.field))
         return False
+
+    def _closed(self, route: Route, closing: Closed) -> Route:
+        """The route on a host that Ingress closes, as no client's certificate can be verified."""
+        message = (
+            f"an Ingress has clients of host {shown(self.host)} asked for certificates, and the authorities can't be "
+            f"had; the route answers {closing.status} there"
+        )
+        remedy = "Mend the Secret that auth-tls-secret of the Ingress names, or remove the annotation."
+        about, reason = route.origin.object, Reason.PROTECTION_UNAVAILABLE
+        self._add(Problem(about, reason, message, remedy, route.origin.field))
+        return replace(route, action=closing, policy=NO_POLICY)
 
     def _without_equals(self, kept: Sequence[Route], added: Sequence[Route]) -> tuple[list[Route], list[Route]]:
         """The routes of both sides. Of equal matches, the route of the older object stays."""
