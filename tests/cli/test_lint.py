@@ -89,7 +89,7 @@ def test_json_output(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert problems[1]["object"] == {"kind": "Ingress", "namespace": "default", "name": "shop"}
     assert (problems[0]["column"], problems[0]["end_column"]) == (5, None)
     assert document["summary"] == {
-        "files": 2, "objects": 5, "ingresses": 2, "ports": 0, "other_ingresses": 0,
+        "files": 2, "objects": 5, "ingresses": 2, "gateways": 0, "routes": 0, "ports": 0, "other_ingresses": 0,
         "errors": 2, "warnings": 1, "ignored": 0,
     }  # fmt: skip
 
@@ -201,7 +201,7 @@ def test_translate_warns_of_ingresses_of_other_classes(tmp_path: Path, capfd: py
         (None, "no file ends in .yaml, .yml or .json"),
         ("", "no Kubernetes object is in the input"),
         ("# only a comment\n---\n", "no Kubernetes object is in the input"),
-        ("kind: Deployment\napiVersion: apps/v1\n", "1 object, and no Ingress, in the input"),
+        ("kind: Deployment\napiVersion: apps/v1\n", "1 object, and no Ingress or Gateway of ours, in the input"),
     ],
 )
 def test_a_folder_without_an_ingress_is_an_error_unless_allowed(
@@ -252,4 +252,4 @@ def test_ports_alone_are_checked_with_the_place_of_the_entry(tmp_path: Path, cap
     out = linted(capfd, str(tmp_path), flag, code=1)
     assert "ConfigMap edge/tcp data[9001]: Service 'default/gone' doesn't exist" in out
     assert run(["lint", str(tmp_path)]) == 3
-    assert "nothing was checked: 2 objects, and no Ingress, in the input" in capfd.readouterr().err
+    assert "nothing was checked: 2 objects, and no Ingress or Gateway of ours, in the input" in capfd.readouterr().err

@@ -80,7 +80,11 @@ def unit_text(unit: pb.Unit) -> Text:
     facts += [f", valid until {unit.expires.ToJsonString()[:10]}"] if unit.HasField("expires") else []
     coloured = (status(unit), COLOURS.get(unit.status, "red"))
     return Text.assemble(
-        (printable(unit.text), "bold"), " ", coloured, printable("".join(facts)), (f" ({unit.field})", "dim")
+        (printable(unit.text), "bold"),
+        " ",
+        coloured,
+        printable("".join(facts)),
+        (f" ({unit.field})" if unit.field else "", "dim"),
     )
 
 

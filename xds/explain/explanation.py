@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from xds.problems.problem import ObjectRef, Problem
 from xds.snapshot.resource import Resource
 from xds.traffic.backends import Backend
-from xds.traffic.routes import Route
+from xds.traffic.routes import PathType, Route
+
+
+def path_type_word(route: Route) -> str:
+    """The type of a path, in the word of the kind of object that asks for the route."""
+    is_prefix = route.path_type is PathType.PREFIX and route.origin.object.kind != "Ingress"
+    return "PathPrefix" if is_prefix else str(route.path_type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from xds.explain.explanation import path_type_word
 from xds.explain.gateway_facts import GatewayFacts
 from xds.explain.ingress import Acceptance, Unit, UnitStatus, is_served
 from xds.explain.layer4_endpoints import counted
@@ -16,7 +17,7 @@ from xds.problems.text import shown
 from xds.traffic.actions import Forward, RequestRedirect
 from xds.traffic.backends import BackendKey
 from xds.traffic.layer4 import Layer4Route
-from xds.traffic.routes import PathType, Route
+from xds.traffic.routes import Route
 from xds.translate.gateway.routes import Judged, RouteOutcome
 from xds.translate.gateway.slots import Slot
 from xds.translate.gateway.status import (
@@ -28,9 +29,6 @@ from xds.translate.gateway.status import (
     PolicyStatus,
 )
 from xds.translate.gateway.translated import TranslatedRoute
-
-_PATH_TYPES: Final = {PathType.PREFIX: "PathPrefix"}
-"""The words of the Gateway API where they differ from those of Ingress."""
 
 
 def explain_gateway_object(facts: GatewayFacts) -> ObjectExplanation:
@@ -158,25 +156,32 @@ def _places(judged: Judged) -> str:
 def _matches(facts: GatewayFacts, translated: TranslatedRoute) -> Iterator[Unit]:
     for route in translated.routes:
         conditions = "".join(f" and {each}" for each in route.conditions)
-        text = f"{_PATH_TYPES.get(route.path_type, route.path_type)} {shown(route.path)}{conditions}"
-        yield _match(facts, route, text)
+        text = f"{path_type_word(route)} {shown(route.path)}{conditions}"
+        rule = _rule(route.origin.field)
+        faults = [each for each in (*translated.left_out, *translated.broken) if _rule(each.field) == rule]
+        yield _match(facts, route, text, "; ".join(dict.fromkeys(each.message for each in faults)))
     if translated.forward:
         yield _forwarded(facts, translated.forward)
-    seen = {str(each.origin.field) for each in translated.routes}
-    if (refusal := translated.partially) and str(refusal.field) not in seen:
-        yield Unit(refusal.field, "a rule", UnitStatus.LEFT_OUT, refusal.message)
+    served = {_rule(each.origin.field) for each in translated.routes}
+    for refusal in translated.left_out:
+        if _rule(refusal.field) not in served:
+            yield Unit(refusal.field, "rule", UnitStatus.LEFT_OUT, refusal.message)
 
 
-def _match(facts: GatewayFacts, route: Route, text: str) -> Unit:
+def _rule(field: FieldPath) -> tuple[object, ...]:
+    """The rule of a field."""
+    return field.parts[:3]
+
+
+def _match(facts: GatewayFacts, route: Route, text: str, faults: str) -> Unit:
     field, action = route.origin.field, route.action
     policy = "; ".join(f"{subject}: {words}" for subject, words in policy_texts(route))
     if isinstance(action, RequestRedirect):
         return Unit(field, text, UnitStatus.SERVED, redirect_words(action))
     if not isinstance(action, Forward) or action.status:
         status = action.status if isinstance(action, Forward) else 500
-        return Unit(
-            field, text, UnitStatus.BROKEN, f"answers {status}: no backend can be used, or a filter can't be followed"
-        )
+        why = faults or "there is no backend"
+        return Unit(field, text, UnitStatus.BROKEN, f"answers {status}: {why}")
     shares = [(each.key, each.weight) for each in action.shares]
     return _to_backends(facts, field, text, shares, policy)
 

@@ -4,10 +4,13 @@ from typing import Final
 
 from xds.explain.answer import Fallback, HostMatch, PathMatch, Redirect
 from xds.explain.facts import RequestFacts, compared_hosts
+from xds.kube.gateway_objects import ROUTE_KINDS
 from xds.kube.objects import Ingress
 from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Problem
 from xds.translate.names import InvalidError, path_on
+
+_ROUTE_KINDS: Final = frozenset(each.kind for each in ROUTE_KINDS)
 
 PASSTHROUGH: Final = "passthrough"
 """In the names of the annotations that decide over the end of TLS."""
@@ -17,10 +20,24 @@ def is_relevant(problem: Problem, facts: RequestFacts) -> bool:
     """Whether a problem can have to do with the answer.
 
     A problem of an Ingress can if its field is in a rule of the request's host, in a TLS entry that took part in a
-    decision, or in a part that the answer uses. A problem of any other object can.
+    decision, or in a part that the answer uses. A problem of a route of the Gateway API can unless its field is in a
+    rule that was compared and not taken. A problem of any other object can.
     """
+    if problem.object.kind in _ROUTE_KINDS:
+        return _concerns_route(problem, facts)
     ingress = next((each for each in facts.ingresses if each.ref == problem.object), None)
     return ingress is None or _concerns(problem.field, ingress, facts)
+
+
+def _concerns_route(problem: Problem, facts: RequestFacts) -> bool:
+    rule = problem.field.parts[:3]
+    if rule[:2] != ("spec", "rules"):
+        return True
+    taken = facts.answer.route
+    if taken and (taken.origin.object, taken.origin.field.parts[:3]) == (problem.object, rule):
+        return True
+    compared = (each.route for step in facts.answer.steps if isinstance(step, PathMatch) for each in step.routes)
+    return all((each.origin.object, each.origin.field.parts[:3]) != (problem.object, rule) for each in compared)
 
 
 def _concerns(field: FieldPath, ingress: Ingress, facts: RequestFacts) -> bool:

@@ -175,5 +175,5 @@ def test_a_problem_names_field_and_remedy_once() -> None:
     assert (
         found[0].message == "Service 'default/nothere' doesn't exist, so its share of the requests is answered an error"
     )
-    assert found[0].remedy == "Create the Service, or correct the name."
+    assert found[0].remedy == "Create the Service, or correct the name in the route."
     assert "spec.rules[0].backendRefs[0]: " in world.conditions(route)["ResolvedRefs"].message

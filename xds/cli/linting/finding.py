@@ -74,6 +74,8 @@ class Summary:
         files: Files with manifests, and standard input.
         objects: Of any kind.
         ingresses: Of ours, whose problems are found.
+        gateways: Gateways of ours.
+        routes: Routes of every kind that name a Gateway or ListenerSet of ours.
         ports: Entries of ConfigMaps, and items of Services, that ask for ports of TCP and UDP.
         others: Ingresses of other classes, which are not looked at, by class.
         errors: Findings of the level.
@@ -84,6 +86,8 @@ class Summary:
     files: int
     objects: int
     ingresses: int
+    gateways: int
+    routes: int
     ports: int
     others: Counter[str | None]
     errors: int
@@ -95,14 +99,17 @@ class Summary:
         levels = Counter(each.problem.reason.level for each in found)
         others = Counter(map(class_name, other_ingresses(pipeline)))
         ours = len(pipeline.state_reader.state.all_ingresses) - others.total()
-        layer4 = pipeline.state_reader.traffic.layer4
+        traffic = pipeline.state_reader.traffic
+        layer4, gateways, routes = traffic.layer4, len(traffic.gateway.gateways), len(traffic.gateway.routes)
         ports = sum(len(layer4.claims_of(each)) for each in layer4.sources)
         errors, warnings = levels[Level.ERROR], levels[Level.WARNING]
-        return cls(len(reading.texts), reading.objects, ours, ports, others, errors, warnings, ignored)
+        return cls(
+            len(reading.texts), reading.objects, ours, gateways, routes, ports, others, errors, warnings, ignored
+        )
 
     @property
     def any_checked(self) -> bool:
-        return bool(self.ingresses or self.ports)
+        return bool(self.ingresses or self.gateways or self.routes or self.ports)
 
     @property
     def data(self) -> dict[str, int]:
@@ -111,6 +118,8 @@ class Summary:
             "files": self.files,
             "objects": self.objects,
             "ingresses": self.ingresses,
+            "gateways": self.gateways,
+            "routes": self.routes,
             "ports": self.ports,
             "other_ingresses": self.others.total(),
             "errors": self.errors,
@@ -120,12 +129,18 @@ class Summary:
 
     def __str__(self) -> str:
         others = f", {_counted(self.others.total(), 'Ingress')} of other classes not" if self.others else ""
-        ports = f" and {_counted(self.ports, 'port')}" if self.ports else ""
+        counts = {"Ingress": self.ingresses, "Gateway": self.gateways, "route": self.routes, "port": self.ports}
+        if self.gateways or self.routes or self.ingresses:
+            counts = {noun: count for noun, count in counts.items() if count}
+        else:
+            counts = {"Ingress": 0} | ({"port": self.ports} if self.ports else {})
+        *former, last = (_counted(count, noun) for noun, count in counts.items())
+        checked = f"{', '.join(former)} and {last}" if former else last
         parts = [_counted(self.errors, "error"), _counted(self.warnings, "warning")]
         parts += [f"{self.ignored} ignored"] if self.ignored else []
         return (
             f"{_counted(self.objects, 'object')} in {_counted(self.files, 'file')}: "
-            f"{_counted(self.ingresses, 'Ingress')}{ports} checked{others}; {', '.join(parts)}"
+            f"{checked} checked{others}; {', '.join(parts)}"
         )
 
     @property
@@ -138,7 +153,7 @@ class Summary:
         if not self.objects:
             return "no Kubernetes object is in the input"
         if not self.others:
-            return f"{_counted(self.objects, 'object')}, and no Ingress, in the input"
+            return f"{_counted(self.objects, 'object')}, and no Ingress or Gateway of ours, in the input"
         classes = (f"{'no class' if name is None else shown(name)} ({count})" for name, count in self.others.items())
         return f"no Ingress is ours; classes found: {', '.join(classes)}"
 

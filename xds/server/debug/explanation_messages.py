@@ -5,7 +5,7 @@ from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.annotations import AnnotationOutcome
-from xds.explain.explanation import ExplainStep, NarratedRoute, RequestExplanation
+from xds.explain.explanation import ExplainStep, NarratedRoute, RequestExplanation, path_type_word
 from xds.explain.ingress import IngressExplanation, Unit
 from xds.problems.problem import ObjectRef
 from xds.protocol.messages import Node
@@ -39,7 +39,7 @@ def step(value: ExplainStep) -> pb.Step:
 
 def _route(value: NarratedRoute) -> pb.TriedRoute:
     return pb.TriedRoute(
-        path_type=str(value.route.path_type),
+        path_type=path_type_word(value.route),
         path=value.route.path,
         ingress=messages.reference(value.route.origin.object),
         service=messages.reference(ObjectRef("Service", *value.route.service)),

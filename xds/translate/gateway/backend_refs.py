@@ -34,6 +34,11 @@ _REASONS: Final = {
 """The reasons of the condition ResolvedRefs."""
 
 _EFFECT: Final = "its share of the requests is answered an error"
+_REMEDIES: Final = {
+    Reason.BACKEND_NOT_FOUND: "Create the Service, or correct the name in the route.",
+    Reason.EXTERNAL_NAME_REFUSED: "Use a Service with endpoints, or start the server with --allow-external-name.",
+}
+"""The remedies where those for an Ingress don't fit."""
 
 
 def resolve_backend(
@@ -91,8 +96,8 @@ def permitted_service(findings: RouteFindings, ref: BackendRef, at: FieldPath, e
     """
     if (ref.group, ref.kind) != ("", "Service"):
         kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
-        message = f"{at} names a {shown(kind)}, and only Services can be backends; {effect}. Name a Service."
-        return Refusal("InvalidKind", message, at.child("kind"))
+        message = f"{shown(kind)} is no kind of backends, so {effect}"
+        return Refusal("InvalidKind", message, at.child("kind"), "Name a Service.")
     referrer = findings.route.ref
     key = Key(namespace_of(ref.namespace, referrer.key), ref.name)
     findings.references.add(ObjectRef(Service.kind, *key))
@@ -113,16 +118,19 @@ def _upstream(service: Service, port: int, spoken: BackendProtocol | None) -> Up
 
 def _not_permitted(referrer: ObjectRef, key: Key, at: FieldPath, effect: str) -> Refusal:
     message = (
-        f"{at} names Service {shown(str(key))}, which no ReferenceGrant lets {referrer.kind}s of namespace "
-        f"{referrer.namespace} name; {effect}. Create a ReferenceGrant in namespace {shown(key.namespace)}."
+        f"no ReferenceGrant lets {referrer.kind}s of namespace {referrer.namespace} name Service {shown(str(key))}, "
+        f"so {effect}"
     )
-    return Refusal("RefNotPermitted", message, at)
+    remedy = f"Create a ReferenceGrant in namespace {shown(key.namespace)}, or use a Service of the route's namespace."
+    return Refusal("RefNotPermitted", message, at, remedy)
 
 
 def refused_backend(fault: BackendFault | None, at: FieldPath, effect: str) -> Refusal:
     """Why a Service or port can't be used."""
     if fault is None:
-        return Refusal(_NOT_FOUND, f"{at} can't be used; {effect}.", at)
-    is_missing = fault.reason is Reason.BACKEND_NOT_FOUND
-    remedy = "Create the Service, or correct the name." if is_missing else fault.remedy
-    return Refusal(_REASONS.get(fault.reason, _NOT_FOUND), f"{at}: {fault.message}. {remedy}", at)
+        return Refusal(_NOT_FOUND, f"the Service can't be used, so {effect}", at, "Name another Service.")
+    message = fault.message
+    if fault.reason is Reason.APP_PROTOCOL_UNKNOWN:
+        message = f"{message.partition(';')[0]}, so {effect}"
+    remedy = _REMEDIES.get(fault.reason, fault.remedy)
+    return Refusal(_REASONS.get(fault.reason, _NOT_FOUND), message, at, remedy)

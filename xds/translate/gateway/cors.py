@@ -85,5 +85,5 @@ def _names(names: Iterable[str] | None, at: FieldPath) -> tuple[str, ...]:
 
 
 def _invalid(why: str, at: FieldPath) -> InvalidRuleError:
-    message = f"{at}: {why}; requests of the rule are answered 500. Correct the value."
-    return InvalidRuleError(Refusal("UnsupportedValue", message, at))
+    message = f"{why}, so requests of the rule are answered an error"
+    return InvalidRuleError(Refusal("UnsupportedValue", message, at, "Correct the value."))

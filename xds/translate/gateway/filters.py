@@ -118,7 +118,7 @@ def read_filters(
         found = _with(findings, found, written, at, spoken)
     if REDIRECT in last and REWRITE in last:
         why = "RequestRedirect and URLRewrite can't be combined"
-        raise InvalidRuleError(Refusal("IncompatibleFilters", _message(last[REWRITE], why), last[REWRITE]))
+        raise InvalidRuleError(_refusal("IncompatibleFilters", why, last[REWRITE]))
     return found
 
 
@@ -211,10 +211,11 @@ def _host(written: str, at: FieldPath) -> str:
     return host
 
 
-def _message(at: FieldPath, why: str) -> str:
-    return f"{at}: {why}; requests that the filter is for are answered an error. Correct or remove the filter."
-
-
 def invalid(why: str, at: FieldPath) -> InvalidRuleError:
     """The error of a filter that can't be followed."""
-    return InvalidRuleError(Refusal("UnsupportedValue", _message(at, why), at))
+    return InvalidRuleError(_refusal("UnsupportedValue", why, at))
+
+
+def _refusal(reason: str, why: str, at: FieldPath) -> Refusal:
+    message = f"{why}, so requests that the filter is for are answered an error"
+    return Refusal(reason, message, at, "Correct or remove the filter.")

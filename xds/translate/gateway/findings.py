@@ -26,7 +26,7 @@ class RouteFindings:
     Attributes:
         backends: Those that the routes use.
         references: Each object that was looked at.
-        unresolved: Why the first of the references that can't be followed can't be; None: all can.
+        broken: Why each reference that can't be followed can't be.
         left_out: Why rules are left out, by their number from 0.
         lessened: Why shares of rules that are served answer an error, by the number of the rule.
     """
@@ -37,10 +37,15 @@ class RouteFindings:
         self.use = use
         self.backends: dict[BackendKey, Backend] = {}
         self.references: set[ObjectRef] = set()
-        self.unresolved: Refusal | None = None
+        self.broken: list[Refusal] = []
         self.left_out: dict[int, Refusal] = {}
         self.lessened: dict[int, Refusal] = {}
 
     def unresolve(self, refusal: Refusal) -> None:
         """Note a reference that can't be followed."""
-        self.unresolved = self.unresolved or refusal
+        self.broken.append(refusal)
+
+    @property
+    def unresolved(self) -> Refusal | None:
+        """Why the first of the references that can't be followed can't be; None: all can."""
+        return self.broken[0] if self.broken else None

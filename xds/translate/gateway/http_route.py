@@ -114,4 +114,4 @@ def expression(context: GatewayContext, text: str, at: FieldPath) -> str:
 
 def unsupported(why: str, at: FieldPath) -> InvalidRuleError:
     """The error of a rule with a value that can't be served."""
-    return InvalidRuleError(Refusal("UnsupportedValue", f"{at}: {why}; the rule is left out. Correct the value.", at))
+    return InvalidRuleError(Refusal("UnsupportedValue", f"{why}, so the rule is left out", at, "Correct the value."))

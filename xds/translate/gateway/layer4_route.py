@@ -68,6 +68,7 @@ def translate_layer4_route(
         backends=findings.backends,
         partially=_left_out(len(rules)),
         unresolved=findings.unresolved,
+        broken=tuple(findings.broken),
         references=frozenset(findings.references),
     )
 

@@ -61,5 +61,5 @@ def _millionths(written: HTTPRequestMirrorFilter, at: FieldPath) -> int:
 
 
 def _invalid(why: str, at: FieldPath) -> InvalidRuleError:
-    message = f"{at}: {why}; requests of the rule are answered 500. Correct the share."
-    return InvalidRuleError(Refusal("UnsupportedValue", message, at))
+    message = f"{why}, so requests of the rule are answered an error"
+    return InvalidRuleError(Refusal("UnsupportedValue", message, at, "Correct the share."))

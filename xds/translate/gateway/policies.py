@@ -122,5 +122,5 @@ def _default_name(findings: RouteFindings, at: FieldPath) -> str:
 
 
 def _invalid(why: str, at: FieldPath) -> InvalidRuleError:
-    message = f"{at}: {why}; requests of the rule are answered 500. Correct the value."
-    return InvalidRuleError(Refusal("UnsupportedValue", message, at))
+    message = f"{why}, so requests of the rule are answered an error"
+    return InvalidRuleError(Refusal("UnsupportedValue", message, at, "Correct the value."))

@@ -65,7 +65,7 @@ class Judged:
         )
         partially = next((each.partially for each in self.translations if each.partially), None)
         if partially and self.refused is None:
-            message = partially.message
+            message = partially.told
             dropped = message if message.startswith(_DROPPED) else f"{_DROPPED}: {message}"
             yield Condition.true("PartiallyInvalid", partially.reason, dropped)
 
@@ -113,10 +113,10 @@ class RouteOutcome:
                 at = refused.field or each.attachment.parent.field
                 yield problem(ref, Reason.ROUTE_REFUSED, replace(refused, field=at))
         for translated in self.translated.values():
-            for wrong in filter(None, (translated.refused, translated.partially)):
+            for wrong in translated.left_out or filter(None, (translated.refused, translated.partially)):
                 yield problem(ref, Reason.ROUTE_REFUSED, wrong)
-            if translated.unresolved:
-                yield problem(ref, Reason.REFERENCE_UNRESOLVED, translated.unresolved)
+            for wrong in translated.broken or filter(None, (translated.unresolved,)):
+                yield problem(ref, Reason.REFERENCE_UNRESOLVED, wrong)
 
 
 def parents_of(route: Route) -> frozenset[ObjectRef]:

@@ -69,6 +69,8 @@ def translate_rules(
         refused=refused,
         partially=partially,
         unresolved=findings.unresolved,
+        left_out=tuple(each for _, each in sorted((findings.lessened | findings.left_out).items(), key=itemgetter(0))),
+        broken=tuple(findings.broken),
         references=frozenset(findings.references),
     )
 
@@ -125,9 +127,11 @@ def named_service(namespace: str, refs: Iterable[BackendRef]) -> Key:
 
 def _left_out(findings: RouteFindings, count: int) -> tuple[Refusal | None, Refusal | None]:
     """Why the route isn't accepted, and why a part of it is left out."""
-    if not (findings.left_out or findings.lessened):
+    found = findings.lessened | findings.left_out
+    if not found:
         return None, None
-    index, first = min(findings.left_out.items() or findings.lessened.items(), key=itemgetter(0))
+    first = found[min(found)]
     if len(findings.left_out) == count:
         return first, None
-    return None, Refusal(first.reason, f"Dropped Rule {index}: {first.message}", first.field)
+    listed = ", ".join(map(str, sorted(found)))
+    return None, Refusal(first.reason, f"Dropped Rule {listed}: {first.told}", first.field)

@@ -207,10 +207,10 @@ def gateway_problems(plan: GatewayPlan) -> Iterator[Problem]:
 def problem(about: ObjectRef, reason: Reason, refusal: Refusal) -> Problem:
     """The problem that a false condition tells.
 
-    A condition has neither a field nor a remedy, so the message may begin with the field and end in a sentence with the
-    remedy.
+    A condition has neither a field nor a remedy, so a message without a remedy beside may begin with the field and end
+    in a sentence with the remedy.
     """
-    message, remedy = refusal.message, reason.remedy
-    if message.endswith(".") and ". " in message:
+    message, remedy = refusal.message, refusal.remedy or reason.remedy
+    if not refusal.remedy and message.endswith(".") and ". " in message:
         message, _, remedy = message.rpartition(". ")
     return Problem(about, reason, message.removeprefix(f"{refusal.field}: "), remedy, refusal.field)

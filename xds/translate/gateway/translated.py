@@ -17,13 +17,20 @@ class Refusal:
 
     Attributes:
         reason: The condition's, of the Gateway API where there is one, such as `RefNotPermitted`.
-        message: Names the object and tells what happens instead and what to do.
+        message: Names the object and tells what happens instead, and without a remedy what to do.
         field: The part of the object that is to blame.
+        remedy: What to do; empty: the message tells.
     """
 
     reason: str
     message: str
     field: FieldPath = WHOLE_OBJECT
+    remedy: str = ""
+
+    @property
+    def told(self) -> str:
+        """The message of a condition, which has no field and no remedy of its own."""
+        return f"{self.field}: {self.message}. {self.remedy}" if self.remedy else self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,8 @@ class TranslatedRoute:
         partially: Rules that are left out while others are served (condition `PartiallyInvalid`); None: none is.
         unresolved: Why references can't be followed (condition `ResolvedRefs`); their share of requests is answered
             500. None: all can.
+        left_out: Why each rule that is left out is, and each share.
+        broken: Why each reference that can't be followed can't be.
         references: Each object that was looked at, existing or not, so that its change makes the route stale; `grants`
             and `policies` of a namespace among them.
     """
@@ -48,6 +57,8 @@ class TranslatedRoute:
     refused: Refusal | None = None
     partially: Refusal | None = None
     unresolved: Refusal | None = None
+    left_out: tuple[Refusal, ...] = ()
+    broken: tuple[Refusal, ...] = ()
     references: frozenset[ObjectRef] = frozenset()
 
 
