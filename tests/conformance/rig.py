@@ -5,7 +5,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,17 +44,36 @@ async def rig(state: Path, *, envoys: int = 1) -> AsyncIterator[Cluster]:
         state: A folder for data and logs.
         envoys: Their number; each binds the same addresses.
     """
+    listeners = ("--listener-address", INGRESS_ADDRESS, "--http-port", "80", "--https-port", "443")
+    pool = (f"--gateway-address={address}" for address in ADDRESSES)
     async with contextlib.AsyncExitStack() as stack:
-        running = await stack.enter_async_context(cluster_with_node(state))
-        await _install(running)
-        server = Part(_command(await _kubeconfig(running)), state / "xds.log", _ready)
-        await server.start()
-        stack.push_async_callback(server.stop)
+        running = await stack.enter_async_context(installed(state))
+        await stack.enter_async_context(served(running, state, "--listen", _XDS, *listeners, *pool))
         for number in range(envoys):
             envoy = running_envoy(_XDS, state, node=f"envoy-{number + 1}")
             await (await stack.enter_async_context(envoy)).until_ready()
-        await _accepted(running)
         yield running
+
+
+@contextlib.asynccontextmanager
+async def installed(state: Path) -> AsyncIterator[Cluster]:
+    """A cluster with a node, the CustomResourceDefinitions, the rights of the product, and the GatewayClass."""
+    async with cluster_with_node(state) as running:
+        await _install(running)
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def served(running: Cluster, state: Path, *flags: str) -> AsyncIterator[None]:
+    """The product with these flags, from when the GatewayClass has its status."""
+    serve = (sys.executable, "-m", "xds", "serve", "--kubeconfig", await _kubeconfig(running), "--admin", _ADMIN)
+    server = Part([*serve, "--ui", "off", "--log-format", "console", *flags], state / "xds.log", _ready)
+    await server.start()
+    try:
+        await _accepted(running)
+        yield
+    finally:
+        await server.stop()
 
 
 async def _install(running: Cluster) -> None:
@@ -80,13 +99,6 @@ async def _kubeconfig(running: Cluster) -> Path:
     config["contexts"][0]["context"]["namespace"] = NAMESPACE
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
-
-
-def _command(kubeconfig: Path) -> Sequence[str | Path]:
-    serve = (sys.executable, "-m", "xds", "serve", "--kubeconfig", kubeconfig, "--listen", _XDS)
-    listeners = ("--listener-address", INGRESS_ADDRESS, "--http-port", "80", "--https-port", "443")
-    pool = (f"--gateway-address={address}" for address in ADDRESSES)
-    return (*serve, "--admin", _ADMIN, "--ui", "off", "--log-format", "console", *listeners, *pool)
 
 
 async def _ready() -> bool:

@@ -54,7 +54,8 @@ _ALONE: Final = ("cluster", "rows", "chart", "conformance")
 _PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", *(f"--ignore=tests/{each}" for each in _ALONE))
 
 # Measured in November 2026 on two idle cores: quick takes 644 s of processor in 374 s, where 5 minutes are promised;
-# envoy 560 s, browser 205 s, monitoring 105 s, cases 43 s, release 120 s, rows 217 s, cluster 545 s, chart 295 s.
+# envoy 560 s, browser 205 s, monitoring 105 s, cases 43 s, release 120 s, rows 217 s, cluster 545 s, chart 295 s,
+# conformance 130 s.
 GROUPS: Final[dict[str, Group]] = {
     "quick": Group((*_PARALLEL, "-m", "not envoy and not browser and not monitoring and not release"), 1800),
     "envoy": Group((*_PARALLEL, "--ignore=tests/cases", "-m", "envoy and not browser and not monitoring"), 1800),

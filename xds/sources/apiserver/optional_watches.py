@@ -58,8 +58,8 @@ class OptionalWatches:
         client: The connection to the API server.
         namespaces: The namespaces to follow; none: all.
         watch: Makes the watch of a scope.
-        changed: Is called after each answer of discovery, with the scopes whose watches begin and those whose watches
-            ended. Begun watches run from then on.
+        changed: Is called after each answer of discovery with two lists of scopes: of watches that begin, which run
+            from then on, and of watches that ended.
 
     Attributes:
         is_known: Whether discovery has answered.
@@ -115,7 +115,7 @@ class OptionalWatches:
         """
         served = dict.fromkeys(await self._kinds_of(GatewayClass.api_version), "")
         if served:
-            # ReferenceGrants have v1 since release 1.5 of the Gateway API: an older one must not close what they open.
+            # ReferenceGrants have v1 since release 1.5 of the Gateway API. Unread grants would close their routes.
             for version in ReferenceGrant.older_versions if ReferenceGrant not in served else ():
                 for kind in await self._kinds_of(version):
                     if version in kind.older_versions:
