@@ -38,7 +38,6 @@ KNOWN_PLACES: Final = {
     "xds/process/bind_failure.py": "names the reason",
     "xds/problems/reasons.py": "the remedy of FolderNotWatched names inotify, which nobody lacks on macOS",
     "xds/reporting/lease.py": "the clock has another name",
-    "xds/resources/gateway/listeners.py": "an address of a Gateway other than 127.0.0.1 must be that of the machine",
     "xds/resources/backend_tls.py": "a file of the proxies' system: macOS' Envoy has /etc/ssl/cert.pem instead",
     "xds/resources/gateway/listeners.py": "freebind, for other addresses than those of loopback, which serve on macOS",
     "xds/server/handshakes.py": "without /proc/net/tcp, a failed handshake has no peer in the log",
