@@ -259,6 +259,28 @@ async def test_the_page_of_an_object_asks_for_its_uses(ui: Ui) -> None:
     assert ui.answers.asked == [pb.WhyObjectRequest(object=reference("web", "Service", "a/b"))]
 
 
+async def test_the_page_of_a_gateway_or_route_asks_for_its_parts(ui: Ui) -> None:
+    gateway, gateway_class = (
+        reference("edge", "Gateway", "infra"),
+        pb.ObjectReference(kind="GatewayClass", name="envoy"),
+    )
+    unit = pb.Unit(field="spec.listeners[0]", text="listener http", status=pb.UNIT_STATUS_BROKEN, object=gateway)
+    ui.answers.object = pb.WhyObjectResponse(object=gateway, acceptance=pb.ACCEPTANCE_PARTLY, units=[unit])
+    status, html = await ui.get("/gateways/Gateway/infra/edge")
+    assert status == 200
+    assert "listener http" in html
+    assert "Parts" in html
+    await ui.get("/gateways/GatewayClass/envoy")
+    assert ui.answers.asked == [pb.WhyObjectRequest(object=each) for each in (gateway, gateway_class)]
+
+
+async def test_an_object_of_the_gateway_api_is_linked_to_its_page(ui: Ui) -> None:
+    about = reference("shop", "HTTPRoute", "default")
+    ui.answers.problems = [pb.Problem(object=about, reason="RouteRefused")]
+    _, html = await ui.get("/problems")
+    assert 'href="/gateways/HTTPRoute/default/shop"' in html
+
+
 async def test_the_list_of_ingresses_is_filtered_by_the_server(ui: Ui) -> None:
     ui.answers.ingresses = pb.ListIngressesResponse(total=1)
     await ui.get("/ingresses?q=shop+tls&namespace=a&host=b.test&state=partly_accepted&order=worst&page=1")

@@ -92,13 +92,12 @@ def placed(
     Raises:
         click.UsageError: --gateway-services doesn't go with the other flags.
     """
-    shared = frozenset({each.ip for each in addresses if each.ip} | {options.listener_address})
+    shared = frozenset({str(ip_address(each.ip)) for each in addresses if each.ip} | {options.listener_address})
     records = isinstance(source, ClusterSource)
     if options.target_ports is not None:
         _check_services(options.target_ports, options, source, service)
-    return replace(
-        options, shared_addresses=shared, records=records, fleet=service.namespace if service is not None else ""
-    )
+    fleet = service.namespace if service is not None else ""
+    return replace(options, shared_addresses=shared, published=service, records=records, fleet=fleet)
 
 
 def _check_services(

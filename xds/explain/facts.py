@@ -144,7 +144,8 @@ class StateReader:
         backend, slices = own or (None, ())
         ingresses = () if bound else tuple(self._ingresses(given))
         objects = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
-        objects += [bound.listener.origin.object, *_routes_of(given)] if bound else []
+        objects += [bound.listener.origin.object] if bound else []
+        objects += (each for each in _routes_of(given) if each.kind != "Ingress")
         owners = self.traffic.tls.owners
         used = sorted({each for key in keys for each in key.all})
         resources = (

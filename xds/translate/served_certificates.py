@@ -1,4 +1,4 @@
-"""The certificate that is served from a Secret: the last good one, with its OCSP response while that is current."""
+"""Certificates that are served from Secrets: of each Secret the last good one, with a current OCSP response."""
 
 from collections.abc import Iterator, Set
 from dataclasses import dataclass

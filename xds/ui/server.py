@@ -48,6 +48,8 @@ _PAGES: Final[dict[tuple[str, int], _Show]] = {
     ("ingresses", 2): ingress.show,
     ("ports", 0): ports.show,
     ("ports", 3): ports.show_object,
+    ("gateways", 2): ports.show_gateway_object,
+    ("gateways", 3): ports.show_gateway_object,
     ("explain", 0): explain.show,
     ("problems", 0): problems.show,
     ("proxies", 0): proxies.show,

@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from markupsafe import Markup, escape
 
 from xds.api.v1 import debug_pb2 as pb
+from xds.explain.gateway_facts import KINDS
 
 DAY_SECONDS: Final = 86_400
 
@@ -50,9 +51,12 @@ def object_text(reference: pb.ObjectReference) -> str:
 
 
 def object_link(reference: pb.ObjectReference) -> str:
-    """The page about an object: of an Ingress its own; of a Service or Secret the Ingresses with the name; of others
-    their problems.
+    """The page about an object: of an Ingress or an object of the Gateway API its own; of a Service or Secret the
+    Ingresses with the name; of others their problems.
     """
+    if reference.kind in KINDS:
+        names = (reference.kind, reference.namespace, reference.name)
+        return "/gateways/" + "/".join(quote(each, safe="") for each in names if each)
     if reference.kind == "Ingress" and reference.namespace:
         return f"/ingresses/{quote(reference.namespace, safe='')}/{quote(reference.name, safe='')}"
     if reference.kind in ("Service", "Secret"):

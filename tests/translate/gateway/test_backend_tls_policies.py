@@ -253,3 +253,11 @@ def test_an_unnamed_port_has_the_policy_of_the_whole_service() -> None:
     around = GatewayContext(world.state, NO_GATEWAYS, Grants(world.state))
     web = world.state.all_of(Service)[key("web")]
     assert backend_tls(around, web, 443, NO_USE).tls == NAMED
+
+
+def test_a_policy_of_a_port_that_the_service_lacks_is_refused() -> None:
+    typo, half = policy("typo", "web/htps"), policy("half", "web/htps", "web/https")
+    around = context(typo, half)
+    assert conditions(around, typo)[0] == "TargetNotFound"
+    assert conditions(around, half)[0] == "Accepted"
+    assert conditions(context(policy("later", "absent/https")), policy("later", "absent/https"))[0] == "Accepted"

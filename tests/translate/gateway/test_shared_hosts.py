@@ -3,6 +3,7 @@
 Excludes: a real Envoy with both (tests/e2e/test_gateway_shared_hosts.py).
 """
 
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,8 @@ from xds.explain.matcher import answer
 from xds.explain.request import Request
 from xds.kube.change import Applied, Deleted
 from xds.kube.gateway_objects import HTTPRoute
-from xds.kube.objects import Ingress, KubeObject
+from xds.kube.objects import Ingress, KubeObject, LoadBalancerIngress, LoadBalancerStatus, ServiceStatus
+from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.translate.gateway.options import GatewayOptions
 from xds.translate.ownership import HostOwnership
@@ -298,3 +300,19 @@ def test_clients_without_a_certificate_that_an_ingress_asks_for_meet_no_route_of
     assert shared.client_certificates is not None
     assert shared.client_certificates == found.traffic.hosts[HOST].client_certificates
     assert served(found, "/new", https=True).isdecimal()
+
+
+def test_an_address_of_the_published_service_is_shared_while_the_service_has_it() -> None:
+    def published(*addresses: str) -> KubeObject:
+        found = service("envoy", ns="infra", type="LoadBalancer")
+        entries = tuple(LoadBalancerIngress(ip=each) for each in addresses)
+        return msgspec.structs.replace(found, status=ServiceStatus(LoadBalancerStatus(entries)))
+
+    options = replace(OPTIONS, published=Key("infra", "envoy"))
+    edge = gateway(addresses=[{"type": "IPAddress", "value": "198.51.100.7"}])
+    found = World(gateway_class(), edge, *SERVICES, of_ingress("/old"), route(), gateway=options)
+    assert served(found) == "404"
+    for addresses, winner in ((("198.51.100.7",), "new"), (("198.51.100.8",), "404"), (("198.51.100.7",), "new")):
+        found.add(published(*addresses))
+        assert (served(found), served(found, "/old")) == (winner, "old")
+    assert dict(found.traffic.bound) == {}

@@ -1,6 +1,6 @@
 """BackendTLSPolicies: TLS from proxies to the Services that a policy targets.
 
-A policy protects: what can't be followed closes the way to its Services.
+A policy protects: one that can't be followed closes the way to its Services.
 
 Source: https://gateway-api.sigs.k8s.io/api-types/backendtlspolicy/
 """

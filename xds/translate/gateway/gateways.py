@@ -1,6 +1,7 @@
 """The Gateways of ours, judged again as their objects change."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 
 from xds.kube.gateway_objects import GROUP, Gateway, GatewayClass, Listener, ListenerSet, ReferenceGrant, namespace_of
@@ -10,7 +11,7 @@ from xds.problems.problem import Key, ObjectRef
 from xds.steps import Steps
 from xds.traffic.bound import ListenerKey
 from xds.translate.certificate_dates import DatePeriod
-from xds.translate.gateway.addresses import Lease, assign
+from xds.translate.gateway.addresses import Lease, assign, canonical
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
 from xds.translate.gateway.plans import Claimant, GatewayPlan, JudgeTls, plans
@@ -30,6 +31,7 @@ class Gateways:
         self.classes: frozenset[str] = frozenset()
         self.period = DatePeriod()
         self._context = context
+        self._options = context.options
         self._leases: dict[Key, Lease] = {}
         self._by_address: dict[str, set[Key]] = {}
         self._referrers: Referrers[Key] = Referrers()
@@ -135,6 +137,7 @@ class Gateways:
 
     def _assign(self) -> set[Key]:
         """Assign addresses to all Gateways of ours again, and return those with another lease."""
+        self._share_published_addresses()
         state, options = self._context.state, self._context.options
         self.classes = frozenset(
             each.metadata.name for each in state.all_of(GatewayClass).values() if self.is_ours(each)
@@ -155,12 +158,23 @@ class Gateways:
                 self._by_address.setdefault(options.listener_address, set()).add(key)
         return {key for key, lease in self._leases.items() if before.get(key) != lease or key not in self.current}
 
+    def _share_published_addresses(self) -> None:
+        """Share the addresses that the Service of `--publish-service` has now."""
+        published = self._options.published
+        service = self._context.state.service(published) if published else None
+        entries = (service.status.load_balancer.ingress or ()) if service else ()
+        addresses = frozenset(filter(None, (canonical(each.ip) for each in entries)))
+        options = replace(self._options, shared_addresses=self._options.shared_addresses | addresses)
+        self._context = replace(self._context, options=options)
+
     def _has_record(self, touched: Iterable[ObjectRef]) -> bool:
-        """Whether the Service of a Gateway is among the objects."""
+        """Whether a Service whose addresses are those of Gateways is among the objects."""
         options = self._context.options
+        services = {each.key for each in touched if each.kind == Service.kind}
+        if options.published in services:
+            return True
         return options.target_ports is not None and any(
-            each.kind == Service.kind and each.namespace == options.fleet and each.name.startswith(NAME_PREFIX)
-            for each in touched
+            each.namespace == options.fleet and each.name.startswith(NAME_PREFIX) for each in services
         )
 
     def is_ours(self, gateway_class: GatewayClass) -> bool:

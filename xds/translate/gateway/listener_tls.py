@@ -80,7 +80,7 @@ def listener_tls(
 
 
 def insecure_frontend(gateway: Gateway) -> bool:
-    """Whether a Gateway lets clients in that show no certificate, or a bad one, although it names authorities."""
+    """Whether a Gateway with authorities for clients lets in also clients without a good certificate."""
     frontend = gateway.spec.tls.frontend if gateway.spec.tls else None
     if frontend is None:
         return False

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.kube.gateway_objects import GatewayClass
+from xds.problems.problem import Key
 from xds.traffic.bound import ListenerKey
 
 CONTROLLER: Final = "xds-ingress.dev/gateway-controller"
@@ -33,6 +34,8 @@ class GatewayOptions:
         shared_addresses: Addresses under which clients reach the listeners of Ingress, and the address that they bind
             unless that stands for all. A Gateway with such an address shares the virtual hosts of Ingress on the two
             ports.
+        published: The Service of `--publish-service`, under whose addresses clients reach the listeners of Ingress,
+            too; None: there is none.
         records: Whether addresses are recorded in the status of Gateways: not where the source can't be written.
     """
 
@@ -44,6 +47,7 @@ class GatewayOptions:
     http_ports: tuple[int, int] = (8080, 80)
     https_ports: tuple[int, int] = (8443, 443)
     shared_addresses: frozenset[str] = frozenset()
+    published: Key | None = None
     records: bool = False
 
     @property

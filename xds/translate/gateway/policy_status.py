@@ -9,12 +9,13 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef
 from xds.translate.gateway.backend_tls import judge_policy
 from xds.translate.gateway.context import GatewayContext
-from xds.translate.gateway.policy_targets import targets_of
+from xds.translate.gateway.policy_targets import Target, targets_of
 from xds.translate.gateway.status import Condition, ParentStatus, PolicyStatus
 from xds.translate.gateway.translated import Refusal
 
 _ACCEPTED: Final = "Accepted"
 _RESOLVED: Final = "ResolvedRefs"
+_TARGETS: Final = FieldPath.of("spec", "targetRefs")
 _MAX_ANCESTORS: Final = 16
 """Of `status.ancestors`: https://gateway-api.sigs.k8s.io/reference/spec/#policystatus"""
 
@@ -26,7 +27,7 @@ class PolicyOutcome:
     Attributes:
         refused: Of the condition `Accepted`.
         unresolved: Of the condition `ResolvedRefs`.
-        references: Each object that was looked at, existing or not.
+        references: Each object that was looked at, existing or not, beside the Services.
     """
 
     status: PolicyStatus
@@ -44,7 +45,7 @@ def policy_outcome(context: GatewayContext, policy: BackendTLSPolicy, gateways: 
         gateways: The Gateways with routes to the Services that the policy targets.
     """
     judged = judge_policy(context, policy)
-    refused = _conflict(context, policy) or judged.refused
+    refused = _missing_port(context, policy) or _conflict(context, policy) or judged.refused
     conditions = Condition.of(_ACCEPTED, refused), Condition.of(_RESOLVED, judged.unresolved)
     ancestors = tuple(
         ParentStatus(ParentReference(each.name, namespace=each.namespace), conditions)
@@ -52,6 +53,23 @@ def policy_outcome(context: GatewayContext, policy: BackendTLSPolicy, gateways: 
     )
     status = PolicyStatus(policy.metadata.generation, ancestors)
     return PolicyOutcome(status, refused, judged.unresolved, judged.references)
+
+
+def _missing_port(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal | None:
+    """Why a policy counts nowhere: each target is a port that its Service doesn't have; None if one has its port."""
+    targets = list(targets_of(policy))
+    missing = [each for each in targets if _lacks_port(context, each)]
+    if not missing or len(missing) < len(targets):
+        return None
+    message = f"{missing[0]} doesn't exist: sectionName must be the name of a port. Its requests are sent without TLS."
+    return Refusal("TargetNotFound", message, _TARGETS)
+
+
+def _lacks_port(context: GatewayContext, target: Target) -> bool:
+    service = context.state.service(target.service)
+    return bool(target.section and service) and all(
+        port.name != target.section for port in (service.spec.ports if service else None) or ()
+    )
 
 
 def _conflict(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal | None:
@@ -62,4 +80,4 @@ def _conflict(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal | No
         return None
     target, winner = lost[0]
     message = f"{winner.ref} has precedence for {target}: it is older, or comes first by name"
-    return Refusal("Conflicted", message, FieldPath.of("spec", "targetRefs"))
+    return Refusal("Conflicted", message, _TARGETS)

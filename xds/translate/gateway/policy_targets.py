@@ -41,7 +41,7 @@ class PolicyTargets:
         self._is_read = False
 
     def follow(self, state: KubeState, changed: Iterable[ObjectRef]) -> frozenset[Key]:
-        """Take policies that changed, came or went, and return the policies that have a target in common with them."""
+        """Take policies that changed, came or went, and return all policies with one of their targets."""
         concerned: set[Key] = set()
         for each in changed:
             if each.kind == BackendTLSPolicy.kind:
@@ -53,7 +53,7 @@ class PolicyTargets:
         return frozenset(concerned)
 
     def of_port(self, state: KubeState, service: Service, port: ServicePort) -> BackendTLSPolicy | None:
-        """The policy of a port: the senior one that names the port, or else the senior one of the whole Service."""
+        """The policy of a port: the senior policy with the port, or else the senior policy of the whole Service."""
         self._read(state)
         sections = (port.name, _WHOLE) if port.name else (_WHOLE,)
         return next(filter(None, (self._senior(Target(service.key, each)) for each in sections)), None)

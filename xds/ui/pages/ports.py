@@ -1,4 +1,4 @@
-"""The ports of TCP and UDP that ConfigMaps and Services ask for, and each of these objects."""
+"""The ports of TCP and UDP that ConfigMaps and Services ask for, and each object with parts that are explained."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -29,11 +29,19 @@ async def show_object(visit: Visit) -> Page:
     kind, namespace, name = visit.names
     reference = pb.ObjectReference(kind=kind, namespace=namespace, name=name)
     found = await visit.costly.why_object(pb.WhyObjectRequest(object=reference))
-    return Page("object.html", f"{kind} {namespace}/{name}", lambda: object_view(found), "Ports")
+    return Page("object.html", f"{kind} {namespace}/{name}", lambda: object_view(found, is_port=True), "Ports")
 
 
-def object_view(found: pb.WhyObjectResponse) -> Mapping[str, Any]:
-    return {"found": found, "in_sync": sum(each.in_sync for each in found.proxies)}
+async def show_gateway_object(visit: Visit) -> Page:
+    """The conditions and parts of an object of the Gateway API; a GatewayClass has no namespace."""
+    kind, *namespace, name = visit.names
+    reference = pb.ObjectReference(kind=kind, namespace="".join(namespace), name=name)
+    found = await visit.costly.why_object(pb.WhyObjectRequest(object=reference))
+    return Page("object.html", f"{kind} {'/'.join((*namespace, name))}", lambda: object_view(found, is_port=False))
+
+
+def object_view(found: pb.WhyObjectResponse, *, is_port: bool) -> Mapping[str, Any]:
+    return {"found": found, "is_port": is_port, "in_sync": sum(each.in_sync for each in found.proxies)}
 
 
 def view(query: Query, found: pb.ListPortsResponse) -> Mapping[str, Any]:
