@@ -18,8 +18,8 @@ from xds.translate.gateway.translated import Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """The addresses of a Gateway.
+class Assignment:
+    """The addresses that a Gateway is assigned.
 
     Attributes:
         addresses: In canonical form.
@@ -78,20 +78,20 @@ def recorded(gateway: Gateway) -> tuple[str, ...]:
     return tuple(filter(None, (canonical(each.value) for each in addresses if each.type == "IPAddress")))
 
 
-def assign(gateways: Iterable[Gateway], options: GatewayOptions) -> dict[Key, Lease]:
+def assign_addresses(gateways: Iterable[Gateway], options: GatewayOptions) -> dict[Key, Assignment]:
     """The addresses of all Gateways of ours: recorded ones stay, and the oldest Gateway takes first."""
     ordered = sorted(gateways, key=seniority)
     pool = _Pool(options)
-    leases: dict[Key, Lease] = {}
+    assignments: dict[Key, Assignment] = {}
     for group in ([each for each in ordered if recorded(each)], [each for each in ordered if not recorded(each)]):
         for gateway in group:  # named addresses first, so that no other Gateway takes one
-            leases[gateway.key] = _named(gateway, pool)
+            assignments[gateway.key] = _named(gateway, pool)
         for gateway in group:
-            leases[gateway.key] = _completed(gateway, leases[gateway.key], pool)
-    return leases
+            assignments[gateway.key] = _completed(gateway, assignments[gateway.key], pool)
+    return assignments
 
 
-def _named(gateway: Gateway, pool: _Pool) -> Lease:
+def _named(gateway: Gateway, pool: _Pool) -> Assignment:
     """The addresses that a Gateway names."""
     found: list[str] = []
     for index, each in enumerate(gateway.spec.addresses or ()):
@@ -101,7 +101,7 @@ def _named(gateway: Gateway, pool: _Pool) -> Lease:
                 f"address {shown(each.value)} has type {shown(each.type)}, so Gateway {gateway.key} isn't served. "
                 "Name an address of type IPAddress."
             )
-            return Lease(refused=Refusal("UnsupportedAddress", message, field.child("type")))
+            return Assignment(refused=Refusal("UnsupportedAddress", message, field.child("type")))
         if not each.value:
             continue
         address = canonical(each.value)
@@ -110,18 +110,18 @@ def _named(gateway: Gateway, pool: _Pool) -> Lease:
                 f"address {shown(each.value)} is none of --gateway-address, or another Gateway's alone, so Gateway "
                 f"{gateway.key} isn't served. Name a free one, or remove spec.addresses."
             )
-            return Lease(missing=Refusal("AddressNotUsable", message, field.child("value")))
+            return Assignment(missing=Refusal("AddressNotUsable", message, field.child("value")))
         found.append(address)
-    return Lease(tuple(dict.fromkeys(found)))
+    return Assignment(tuple(dict.fromkeys(found)))
 
 
-def _completed(gateway: Gateway, lease: Lease, pool: _Pool) -> Lease:
-    """The lease with an address for each entry without a value, or with one if there is no entry."""
+def _completed(gateway: Gateway, assignment: Assignment, pool: _Pool) -> Assignment:
+    """The assignment with an address for each entry without a value, or with one if there is no entry."""
     entries = gateway.spec.addresses
     number = sum(not each.value for each in entries) if entries else 1
-    if lease.refused or lease.missing or not number:
-        return lease
-    found = list(lease.addresses)
+    if assignment.refused or assignment.missing or not number:
+        return assignment
+    found = list(assignment.addresses)
     for _ in range(number):
         address = pool.take_any(recorded(gateway))
         if address is None:
@@ -129,6 +129,6 @@ def _completed(gateway: Gateway, lease: Lease, pool: _Pool) -> Lease:
             if not pool.size:
                 why, remedy = ("the server has no --gateway-address", "Give one, or --gateway-services.")
             message = f"{why}, so Gateway {gateway.key} isn't served. {remedy}"
-            return Lease(missing=Refusal("AddressNotAssigned", message, FieldPath.of("spec", "addresses")))
+            return Assignment(missing=Refusal("AddressNotAssigned", message, FieldPath.of("spec", "addresses")))
         found.append(address)
-    return Lease(tuple(found))
+    return Assignment(tuple(found))
