@@ -39,6 +39,7 @@ KNOWN_PLACES: Final = {
     "xds/problems/reasons.py": "the remedy of FolderNotWatched names inotify, which nobody lacks on macOS",
     "xds/reporting/lease.py": "the clock has another name",
     "xds/resources/backend_tls.py": "a file of the proxies' system: macOS' Envoy has /etc/ssl/cert.pem instead",
+    "xds/resources/gateway/listeners.py": "freebind, for other addresses than those of loopback, which serve on macOS",
     "xds/server/handshakes.py": "without /proc/net/tcp, a failed handshake has no peer in the log",
     "xds/sources/folder/reading.py": "names of standard input",
     "xds/sources/folder/source.py": "watchfiles uses FSEvents on macOS",
