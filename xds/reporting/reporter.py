@@ -16,7 +16,6 @@ from typing import Final, TypeAlias
 import structlog
 
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.gateway_objects import GatewayObject
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.objects import Ingress, IngressClass
 from xds.kube.state import DEFAULT_CLASSES, KubeState
@@ -27,7 +26,7 @@ from xds.problems.reasons import Reason
 from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED, REPORTING_CONTROLLER
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.gateway_news import NO_GATEWAY_NEWS, GatewayNews
-from xds.reporting.gateway_ownership import Ownership
+from xds.reporting.gateway_reporter import GatewayReporter
 from xds.reporting.gateway_service_writer import GatewayServiceWriter
 from xds.reporting.gateway_status_writer import GatewayStatusWriter
 from xds.reporting.lease import Leadership
@@ -35,8 +34,6 @@ from xds.reporting.outcome import no_writes
 from xds.reporting.status import LoadBalancerAddresses, PublishOptions
 from xds.reporting.status_writer import StatusWriter
 from xds.translate.gateway.options import NO_GATEWAYS, GatewayOptions
-from xds.translate.gateway.services import GatewayService, is_given_up
-from xds.translate.gateway.status import WantedStatus
 
 LEASE_NAME: Final = "xds-ingress"
 MAX_LEASE_NAME_LENGTH: Final = 63
@@ -123,10 +120,14 @@ class Reporter:
         self._report_problems = report
         self._ready = asyncio.Event()
         self._status: StatusWriter | None = None
-        self._gateway_statuses: dict[ObjectRef, WantedStatus] = {}
-        self._gateway_status: GatewayStatusWriter | None = None
-        self._gateway_services: dict[Key, GatewayService] = {}
-        self._services: GatewayServiceWriter | None = None
+        self._gateway = GatewayReporter(
+            api,
+            state,
+            options.gateway,
+            published=options.publish.service,
+            namespaces=options.namespaces,
+            manager=options.lease.name,
+        )
         self._events: EventWriter | None = None
         self._leadership: Leadership | None = None
 
@@ -149,14 +150,6 @@ class Reporter:
             created_again: Objects that replace one of the same name, whose Events don't show at the new one.
             gateway: The part of the Gateway API.
         """
-        for about, status in gateway.statuses.items():
-            if status is None:
-                self._gateway_statuses.pop(about, None)
-            else:
-                self._gateway_statuses[about] = status
-        if gateway.services is not None:
-            self._gateway_services.clear()
-            self._gateway_services.update(gateway.services)
         self._ready.set()
         if self._events:
             self._events.note(appeared, solved, created_again)
@@ -165,21 +158,7 @@ class Reporter:
                 _note(change, self._status)
             if any(each.reason is Reason.WITHDRAWAL_HELD for each in solved):
                 self._status.note_all()
-        if self._gateway_status:
-            for change in changes:
-                self._note_gateway_object(change, self._gateway_status)
-            for about in gateway.statuses:
-                self._gateway_status.note(about)
-        if self._services and gateway.services is not None:
-            self._services.note()
-
-    def _note_gateway_object(self, change: Change, writer: GatewayStatusWriter) -> None:
-        """Note an object that may have been created again, without the status of its predecessor."""
-        match change:
-            case Applied(object=GatewayObject(ref=about)) if about in self._gateway_statuses:
-                writer.note(about)
-            case Deleted(kind=kind, key=key) if issubclass(kind, GatewayObject):
-                writer.remove(ObjectRef(kind.kind, *key))
+        self._gateway.note(changes, gateway)
 
     @property
     def figures(self) -> ReportingFigures:
@@ -190,8 +169,8 @@ class Reporter:
         writers: dict[str, Writer | None] = {
             "event": self._events,
             "status": self._status,
-            "gateway_status": self._gateway_status,
-            "gateway_service": self._services,
+            "gateway_status": self._gateway.statuses,
+            "gateway_service": self._gateway.services,
         }
         for target, writer in writers.items():
             writes[target] = writer.writes if writer else no_writes()
@@ -242,32 +221,11 @@ class Reporter:
                 manager=options.lease.name,
                 report=self._report_problems,
             )
-        self._gateway_status = GatewayStatusWriter(
-            self._api,
-            leadership,
-            self._gateway_statuses,
-            self._state,
-            options.namespaces,
-            manager=options.lease.name,
-            is_ours=Ownership(self._state, options.gateway, frozenset(options.namespaces)).is_ours,
-        )
-        gateway = options.gateway
-        if gateway.target_ports and options.publish.service:
-            self._services = GatewayServiceWriter(
-                self._api,
-                leadership,
-                self._gateway_services,
-                lambda key: is_given_up(self._state, gateway, key),
-                published=options.publish.service,
-                within=gateway.target_ports,
-                manager=options.lease.name,
-            )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leadership.run())
-            if self._services:
-                tasks.create_task(self._services.run())
             tasks.create_task(self._events.run())
-            tasks.create_task(self._gateway_status.run())
+            for each in self._gateway.tasks(leadership):
+                tasks.create_task(each)
             if self._status:
                 tasks.create_task(self._status.run())
 

@@ -3,7 +3,7 @@
 The status of a Gateway is the record of its addresses: they stay the same after a restart, and on each replica.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -55,13 +55,21 @@ class _Pool:
         self._named.add(address)
         return True
 
-    def take_any(self, preferred: Iterable[str]) -> str | None:
+    def keep(self, addresses: Iterable[str], number: int) -> list[str]:
+        """Take the addresses that a Gateway has alone so far, up to a number, but for those that can't be had."""
+        found = [each for each in addresses if each in self._free and not self._is_taken(each)][:number]
+        self._alone.update(found)
+        return found
+
+    def take_any(self) -> str | None:
         """Take an address for a Gateway alone; None: none is free."""
-        candidates = (*(each for each in preferred if each in self._free), *self._free)
-        found = next((each for each in candidates if each not in self._named and each not in self._alone), None)
+        found = next((each for each in self._free if not self._is_taken(each)), None)
         if found is not None:
             self._alone.add(found)
         return found
+
+    def _is_taken(self, address: str) -> bool:
+        return address in self._named or address in self._alone
 
 
 def canonical(text: str) -> str:
@@ -82,12 +90,16 @@ def assign_addresses(gateways: Iterable[Gateway], options: GatewayOptions) -> di
     """The addresses of all Gateways of ours: recorded ones stay, and the oldest Gateway takes first."""
     ordered = sorted(gateways, key=seniority)
     pool = _Pool(options)
+    for gateway in ordered:
+        for each in {canonical(each.value) for each in gateway.spec.addresses or ()}.intersection(recorded(gateway)):
+            pool.take_named(each)
+    kept = {each.key: pool.keep(recorded(each), _unnamed(each)) for each in ordered}
     assignments: dict[Key, Assignment] = {}
     for group in ([each for each in ordered if recorded(each)], [each for each in ordered if not recorded(each)]):
         for gateway in group:  # named addresses first, so that no other Gateway takes one
             assignments[gateway.key] = _named(gateway, pool)
         for gateway in group:
-            assignments[gateway.key] = _completed(gateway, assignments[gateway.key], pool)
+            assignments[gateway.key] = _completed(gateway, assignments[gateway.key], kept[gateway.key], pool)
     return assignments
 
 
@@ -115,15 +127,26 @@ def _named(gateway: Gateway, pool: _Pool) -> Assignment:
     return Assignment(tuple(dict.fromkeys(found)))
 
 
-def _completed(gateway: Gateway, assignment: Assignment, pool: _Pool) -> Assignment:
-    """The assignment with an address for each entry without a value, or with one if there is no entry."""
+def _unnamed(gateway: Gateway) -> int:
+    """Number of addresses that a Gateway wants without naming them: of entries without a value; without entries one."""
     entries = gateway.spec.addresses
-    number = sum(not each.value for each in entries) if entries else 1
-    if assignment.refused or assignment.missing or not number:
+    return sum(not each.value for each in entries) if entries else 1
+
+
+def _completed(gateway: Gateway, assignment: Assignment, kept: Sequence[str], pool: _Pool) -> Assignment:
+    """The assignment with all addresses that the Gateway wants without naming them.
+
+    Args:
+        gateway: The Gateway.
+        assignment: With the addresses that the Gateway names.
+        kept: Recorded addresses of the Gateway, taken already.
+        pool: Of the addresses that are left.
+    """
+    if assignment.refused or assignment.missing:
         return assignment
-    found = list(assignment.addresses)
-    for _ in range(number):
-        address = pool.take_any(recorded(gateway))
+    found = [*assignment.addresses, *kept]
+    for _ in range(_unnamed(gateway) - len(kept)):
+        address = pool.take_any()
         if address is None:
             why, remedy = ("no address of --gateway-address is free", "Add an address, or delete another Gateway.")
             if not pool.size:
