@@ -44,19 +44,19 @@ def test_a_recorded_address_stays_when_an_older_gateway_appears() -> None:
 def test_a_gateway_that_begins_to_name_an_address_takes_it_from_no_other_gateway() -> None:
     world = GatewayWorld(addressed("a", recorded=(FIRST,)), addressed("b", recorded=(SECOND,)))
     world.apply(late := addressed("b", FIRST, recorded=(SECOND,)))
-    assert leases(world)["a"] == (FIRST,)
+    assert assigned(world)["a"] == (FIRST,)
     assert world.reasons(late)["Programmed"] == "!AddressNotUsable"
 
 
 def test_a_gateway_whose_address_left_the_pool_takes_none_that_another_gateway_has() -> None:
     options = replace(OPTIONS, addresses=(SECOND, THIRD))
     world = GatewayWorld(addressed("a", recorded=(FIRST,)), addressed("b", recorded=(SECOND,)), options=options)
-    assert leases(world) == {"a": (THIRD,), "b": (SECOND,)}
+    assert assigned(world) == {"a": (THIRD,), "b": (SECOND,)}
 
 
 def test_a_recorded_address_that_several_gateways_name_stays_theirs() -> None:
     world = GatewayWorld(addressed("b", FIRST, recorded=(FIRST,)), addressed("a", recorded=(FIRST,)))
-    assert leases(world) == {"a": (SECOND,), "b": (FIRST,)}
+    assert assigned(world) == {"a": (SECOND,), "b": (FIRST,)}
 
 
 def test_a_recorded_address_that_left_the_pool_is_replaced() -> None:
