@@ -130,7 +130,7 @@ def answers(response: pb.ExplainResponse) -> bool:
 def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse:
     try:
         is_plain = asked.method == "GET" and not asked.headers
-        if about := layer4_question(asked.url, asked.source, is_plain=is_plain):
+        if about := layer4_question(asked.url, asked.source, asked.address, is_plain=is_plain):
             return connection_response(explain_connection(connection_facts(pipeline.state_reader, about)))
         headers = [(each.name, each.value) for each in asked.headers]
         request = question(asked.url, asked.method, headers, asked.source, asked.address)

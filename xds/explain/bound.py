@@ -48,7 +48,7 @@ def bound_excerpt(
     model: TrafficModel, listener: BoundListener, request: Request, others: tuple[BoundListener, ...] = ()
 ) -> BoundExcerpt:
     """The part of the traffic model that `bound_answer` reads."""
-    chain = _chain(listener, _sni(request))[1]
+    chain = chain_of_name(listener, _sni(request))[1]
     hosts = model.tables.get(chain.table, {}) if chain and chain.table else {}
     domains = (*_domains(host_of(request.authority)), ANY_HOST)
     return BoundExcerpt(listener, {name: hosts[name] for name in domains if name in hosts}, others)
@@ -80,7 +80,7 @@ def bound_answer(excerpt: BoundExcerpt, request: Request, edge: EdgeOptions) -> 
 
 def _walk(excerpt: BoundExcerpt, request: Request, edge: EdgeOptions, steps: list[Step]) -> Answer:
     listener = excerpt.listener
-    pattern, chain = _chain(listener, _sni(request))
+    pattern, chain = chain_of_name(listener, _sni(request))
     if listener.reads_sni or request.https or chain is None or chain.table is None:
         is_wrong = listener.reads_sni != request.https
         steps.append(ChainMatch(_sni(request), pattern, None if is_wrong else chain, listener.reads_sni))
@@ -92,7 +92,7 @@ def _walk(excerpt: BoundExcerpt, request: Request, edge: EdgeOptions, steps: lis
         return refused
     host = host_of(request.authority)
     if listener.reads_sni:
-        covering, other = _chain(listener, host)
+        covering, other = chain_of_name(listener, host)
         covered = other is None or other.table == chain.table
         steps.append(Coverage(host, covering, covered=covered))
         if not covered:
@@ -121,7 +121,7 @@ def _host_match(excerpt: BoundExcerpt, host: str) -> HostMatch:
     return HostMatch(host, Choice.DEFAULT if found else Choice.NONE, found)
 
 
-def _chain(listener: BoundListener, name: str) -> tuple[str, Chain | None]:
+def chain_of_name(listener: BoundListener, name: str) -> tuple[str, Chain | None]:
     """The server name that covers a name, and its chain; empty for the chain of all other names."""
     chains = listener.server_names
     found = next((each for each in (*(_domains(name) if name else ()), "") if each in chains), "")

@@ -18,7 +18,7 @@ from xds.traffic.actions import Forward, RequestRedirect
 from xds.traffic.backends import BackendKey
 from xds.traffic.layer4 import Layer4Route
 from xds.traffic.routes import Route
-from xds.translate.gateway.routes import Judged, RouteOutcome
+from xds.translate.gateway.routes import ParentOutcome, RouteOutcome
 from xds.translate.gateway.slots import Slot
 from xds.translate.gateway.status import (
     ClassStatus,
@@ -88,7 +88,7 @@ def _units(facts: GatewayFacts) -> Iterator[Unit]:
 
 
 def _conditions(conditions: Iterable[Condition]) -> Iterator[Unit]:
-    """The conditions of the whole object that don't hold; one unit for all if each holds."""
+    """The conditions of the whole object that show a fault; without a fault, one unit for all conditions."""
     failed = [each for each in conditions if _is_failed(each)]
     for each in failed:
         yield Unit(WHOLE_OBJECT, f"condition {each.type}", UnitStatus.LEFT_OUT, f"{each.reason}: {each.message}")
@@ -134,22 +134,22 @@ def _parent(reference: ParentReference) -> str:
 
 
 def _route_units(facts: GatewayFacts, outcome: RouteOutcome) -> Iterator[Unit]:
-    for judged in outcome.parents:
-        parent = judged.attachment.parent
-        yield _judged(parent.field, _parent(parent.reference), judged.conditions(), _places(judged))
+    for parent_outcome in outcome.parents:
+        parent = parent_outcome.attachment.parent
+        yield _judged(parent.field, _parent(parent.reference), parent_outcome.conditions(), _places(parent_outcome))
     translated = next(iter(outcome.translated.values()), None)
     if translated:
         yield from _matches(facts, translated)
 
 
-def _places(judged: Judged) -> str:
+def _places(parent_outcome: ParentOutcome) -> str:
     """The listeners with the hosts for which a route is attached."""
     places = []
-    for hold in judged.attachment.holds:
-        sockets = ", ".join(each.socket for each in hold.slot.sockets) or "no address yet"
-        hosts = ", ".join(map(shown, hold.domains[:5])) if hold.domains != ("*",) else "any host"
-        more = f" and {len(hold.domains) - 5} more" if len(hold.domains) > 5 else ""
-        places.append(f"listener {hold.slot.listener.name} ({sockets}) for {hosts}{more}")
+    for listener in parent_outcome.attachment.listeners:
+        sockets = ", ".join(each.socket for each in listener.slot.sockets) or "no address yet"
+        hosts = ", ".join(map(shown, listener.domains[:5])) if listener.domains != ("*",) else "any host"
+        more = f" and {len(listener.domains) - 5} more" if len(listener.domains) > 5 else ""
+        places.append(f"listener {listener.slot.listener.name} ({sockets}) for {hosts}{more}")
     return "; ".join(places)
 
 

@@ -55,12 +55,12 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]], client: 
         headers=tuple(each for each in headers if each[0] not in ("host", "x-forwarded-proto")),
         has_content_type=given.get("content-type") != "",
         client=address_of(client),
-        address=address_of(address) or _literal(host),
+        address=address_of(address) or literal(host),
         port=0 if port in ("", _DEFAULT_PORTS[scheme]) else int(port),
     )
 
 
-def _literal(host: str) -> str:
+def literal(host: str) -> str:
     """The address that a host is; empty for a name."""
     try:
         return str(ip_address(host.strip("[]")))

@@ -29,42 +29,42 @@ def addressed(name: str, *addresses: Any, recorded: tuple[str, ...] = (), **spec
     return found
 
 
-def leases(world: GatewayWorld) -> dict[str, tuple[str, ...]]:
-    return {key.name: plan.lease.addresses for key, plan in world.api.gateways.items()}
+def assigned(world: GatewayWorld) -> dict[str, tuple[str, ...]]:
+    return {key.name: plan.assignment.addresses for key, plan in world.api.gateways.items()}
 
 
 def test_each_gateway_takes_a_free_address_of_the_pool() -> None:
     world = GatewayWorld(gateway(name="b"), gateway(name="a"))
-    assert leases(world) == {"a": (FIRST,), "b": (SECOND,)}
+    assert assigned(world) == {"a": (FIRST,), "b": (SECOND,)}
     assert {each.address for each in world.api.listeners} == {FIRST, SECOND}
 
 
 def test_a_recorded_address_stays_when_an_older_gateway_appears() -> None:
     world = GatewayWorld(addressed("b", recorded=(FIRST,)), addressed("a"))
-    assert leases(world) == {"b": (FIRST,), "a": (SECOND,)}
+    assert assigned(world) == {"b": (FIRST,), "a": (SECOND,)}
 
 
 def test_a_gateway_that_begins_to_name_an_address_takes_it_from_no_other_gateway() -> None:
     world = GatewayWorld(addressed("a", recorded=(FIRST,)), addressed("b", recorded=(SECOND,)))
     world.apply(late := addressed("b", FIRST, recorded=(SECOND,)))
-    assert leases(world)["a"] == (FIRST,)
+    assert assigned(world)["a"] == (FIRST,)
     assert world.reasons(late)["Programmed"] == "!AddressNotUsable"
 
 
 def test_a_gateway_whose_address_left_the_pool_takes_none_that_another_gateway_has() -> None:
     options = replace(OPTIONS, addresses=(SECOND, THIRD))
     world = GatewayWorld(addressed("a", recorded=(FIRST,)), addressed("b", recorded=(SECOND,)), options=options)
-    assert leases(world) == {"a": (THIRD,), "b": (SECOND,)}
+    assert assigned(world) == {"a": (THIRD,), "b": (SECOND,)}
 
 
 def test_a_recorded_address_that_several_gateways_name_stays_theirs() -> None:
     world = GatewayWorld(addressed("b", FIRST, recorded=(FIRST,)), addressed("a", recorded=(FIRST,)))
-    assert leases(world) == {"a": (SECOND,), "b": (FIRST,)}
+    assert assigned(world) == {"a": (SECOND,), "b": (FIRST,)}
 
 
 def test_a_recorded_address_that_left_the_pool_is_replaced() -> None:
     world = GatewayWorld(addressed("a", recorded=("203.0.113.9",)))
-    assert leases(world) == {"a": (FIRST,)}
+    assert assigned(world) == {"a": (FIRST,)}
 
 
 def test_a_gateway_without_a_free_address_is_not_programmed() -> None:
@@ -81,7 +81,7 @@ def test_a_gateway_without_a_free_address_is_not_programmed() -> None:
 
 def test_a_named_address_is_kept_from_gateways_that_name_none() -> None:
     world = GatewayWorld(gateway(name="a"), addressed("b", FIRST))
-    assert leases(world) == {"a": (SECOND,), "b": (FIRST,)}
+    assert assigned(world) == {"a": (SECOND,), "b": (FIRST,)}
 
 
 @pytest.mark.parametrize("address", ["203.0.113.1", "nonsense"])
@@ -102,7 +102,7 @@ def test_an_address_of_another_type_is_refused(kind: str) -> None:
 
 def test_an_entry_without_a_value_takes_any_address() -> None:
     world = GatewayWorld(addressed("edge", {"type": "IPAddress"}, SECOND))
-    assert leases(world) == {"edge": (SECOND, FIRST)}
+    assert assigned(world) == {"edge": (SECOND, FIRST)}
     assert {each.address for each in world.api.listeners} == {FIRST, SECOND}
 
 
@@ -137,7 +137,7 @@ def test_with_records_a_gateway_is_served_once_its_address_is_recorded() -> None
 
 def test_ipv6_addresses_are_compared_in_canonical_form() -> None:
     world = GatewayWorld(addressed("edge", "2001:DB8:0::1"), options=replace(OPTIONS, addresses=("2001:db8::1",)))
-    assert leases(world) == {"edge": ("2001:db8::1",)}
+    assert assigned(world) == {"edge": ("2001:db8::1",)}
 
 
 def test_a_port_of_ingress_can_not_be_had_at_its_address() -> None:
@@ -199,5 +199,5 @@ def test_parameters_of_a_gateway_are_refused() -> None:
 def test_the_oldest_gateway_takes_first() -> None:
     old = gateway_object(Gateway, "z", gatewayClassName="ours", listeners=[listener()])
     world = GatewayWorld(gateway(name="a"), old)
-    assert leases(world) == {"a": (FIRST,), "z": (SECOND,)}
+    assert assigned(world) == {"a": (FIRST,), "z": (SECOND,)}
     assert THIRD not in {each.address for each in world.api.listeners}

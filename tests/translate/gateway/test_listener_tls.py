@@ -267,17 +267,17 @@ def test_the_certificate_for_backends_must_be_permitted_and_usable() -> None:
 
     def reason(ref: dict[str, Any], *objects: KubeObject) -> str:
         result = use(ref, *objects)
-        assert result.use.client_certificate is None
+        assert result.parent.client_certificate is None
         return result.unresolved.reason if result.unresolved else ""
 
-    assert use(reference("cert")).use.client_certificate == key("cert")
+    assert use(reference("cert")).parent.client_certificate == key("cert")
     assert reason(reference("absent")) == "InvalidClientCertificateRef"
     assert reason(reference("bad"), secret_of("bad", None, None)) == "InvalidClientCertificateRef"
     assert reason(reference("cert", "WrongKind")) == "InvalidClientCertificateRef"
     assert reason({"group": "wrong.io", "kind": "Secret", "name": "cert"}) == "InvalidClientCertificateRef"
     assert reason(reference("safe/cert")) == "RefNotPermitted"
     grant = reference_grant("safe", kind="Gateway", to_kind="Secret")
-    assert use(reference("safe/cert"), grant).use.client_certificate == Key("safe", "cert")
+    assert use(reference("safe/cert"), grant).parent.client_certificate == Key("safe", "cert")
     assert parent_use(context(), gateway()) == GatewayUse()
 
 

@@ -51,7 +51,7 @@ class Explaining:
             QuestionError: the request is invalid.
         """
         is_plain = asked.method in ("", "GET") and not asked.headers
-        if about := layer4_question(asked.url, asked.source, is_plain=is_plain):
+        if about := layer4_question(asked.url, asked.source, asked.address, is_plain=is_plain):
             return await self._explain_connection(about, in_thread)
         state_reader = self._state_reader
         headers = [(each.name, each.value) for each in asked.headers]

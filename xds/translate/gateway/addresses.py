@@ -18,8 +18,8 @@ from xds.translate.gateway.translated import Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """The addresses of a Gateway.
+class Assignment:
+    """The addresses that a Gateway is assigned.
 
     Attributes:
         addresses: In canonical form.
@@ -86,7 +86,7 @@ def recorded(gateway: Gateway) -> tuple[str, ...]:
     return tuple(filter(None, (canonical(each.value) for each in addresses if each.type == "IPAddress")))
 
 
-def assign(gateways: Iterable[Gateway], options: GatewayOptions) -> dict[Key, Lease]:
+def assign_addresses(gateways: Iterable[Gateway], options: GatewayOptions) -> dict[Key, Assignment]:
     """The addresses of all Gateways of ours: recorded ones stay, and the oldest Gateway takes first."""
     ordered = sorted(gateways, key=seniority)
     pool = _Pool(options)
@@ -94,16 +94,16 @@ def assign(gateways: Iterable[Gateway], options: GatewayOptions) -> dict[Key, Le
         for each in {canonical(each.value) for each in gateway.spec.addresses or ()}.intersection(recorded(gateway)):
             pool.take_named(each)
     kept = {each.key: pool.keep(recorded(each), _unnamed(each)) for each in ordered}
-    leases: dict[Key, Lease] = {}
+    assignments: dict[Key, Assignment] = {}
     for group in ([each for each in ordered if recorded(each)], [each for each in ordered if not recorded(each)]):
         for gateway in group:  # named addresses first, so that no other Gateway takes one
-            leases[gateway.key] = _named(gateway, pool)
+            assignments[gateway.key] = _named(gateway, pool)
         for gateway in group:
-            leases[gateway.key] = _completed(gateway, leases[gateway.key], kept[gateway.key], pool)
-    return leases
+            assignments[gateway.key] = _completed(gateway, assignments[gateway.key], kept[gateway.key], pool)
+    return assignments
 
 
-def _named(gateway: Gateway, pool: _Pool) -> Lease:
+def _named(gateway: Gateway, pool: _Pool) -> Assignment:
     """The addresses that a Gateway names."""
     found: list[str] = []
     for index, each in enumerate(gateway.spec.addresses or ()):
@@ -113,7 +113,7 @@ def _named(gateway: Gateway, pool: _Pool) -> Lease:
                 f"address {shown(each.value)} has type {shown(each.type)}, so Gateway {gateway.key} isn't served. "
                 "Name an address of type IPAddress."
             )
-            return Lease(refused=Refusal("UnsupportedAddress", message, field.child("type")))
+            return Assignment(refused=Refusal("UnsupportedAddress", message, field.child("type")))
         if not each.value:
             continue
         address = canonical(each.value)
@@ -122,9 +122,9 @@ def _named(gateway: Gateway, pool: _Pool) -> Lease:
                 f"address {shown(each.value)} is none of --gateway-address, or another Gateway's alone, so Gateway "
                 f"{gateway.key} isn't served. Name a free one, or remove spec.addresses."
             )
-            return Lease(missing=Refusal("AddressNotUsable", message, field.child("value")))
+            return Assignment(missing=Refusal("AddressNotUsable", message, field.child("value")))
         found.append(address)
-    return Lease(tuple(dict.fromkeys(found)))
+    return Assignment(tuple(dict.fromkeys(found)))
 
 
 def _unnamed(gateway: Gateway) -> int:
@@ -133,18 +133,18 @@ def _unnamed(gateway: Gateway) -> int:
     return sum(not each.value for each in entries) if entries else 1
 
 
-def _completed(gateway: Gateway, lease: Lease, kept: Sequence[str], pool: _Pool) -> Lease:
-    """The lease with all addresses that the Gateway wants without naming them.
+def _completed(gateway: Gateway, assignment: Assignment, kept: Sequence[str], pool: _Pool) -> Assignment:
+    """The assignment with all addresses that the Gateway wants without naming them.
 
     Args:
         gateway: The Gateway.
-        lease: With the addresses that the Gateway names.
+        assignment: With the addresses that the Gateway names.
         kept: Recorded addresses of the Gateway, taken already.
         pool: Of the addresses that are left.
     """
-    if lease.refused or lease.missing:
-        return lease
-    found = [*lease.addresses, *kept]
+    if assignment.refused or assignment.missing:
+        return assignment
+    found = [*assignment.addresses, *kept]
     for _ in range(_unnamed(gateway) - len(kept)):
         address = pool.take_any()
         if address is None:
@@ -152,6 +152,6 @@ def _completed(gateway: Gateway, lease: Lease, kept: Sequence[str], pool: _Pool)
             if not pool.size:
                 why, remedy = ("the server has no --gateway-address", "Give one, or --gateway-services.")
             message = f"{why}, so Gateway {gateway.key} isn't served. {remedy}"
-            return Lease(missing=Refusal("AddressNotAssigned", message, FieldPath.of("spec", "addresses")))
+            return Assignment(missing=Refusal("AddressNotAssigned", message, FieldPath.of("spec", "addresses")))
         found.append(address)
-    return Lease(tuple(found))
+    return Assignment(tuple(found))

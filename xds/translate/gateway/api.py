@@ -409,4 +409,4 @@ def _told_otherwise(former: GatewayPlan | None, present: GatewayPlan | None) -> 
 
 def _offer(plan: GatewayPlan | None, owner: ObjectRef) -> Hashable:
     """The part of a plan that decides over routes of a Gateway or ListenerSet."""
-    return (plan.use.use, plan.slots.get(owner)) if plan and owner in plan.owners else None
+    return (plan.use.parent, plan.slots.get(owner)) if plan and owner in plan.owners else None

@@ -28,7 +28,7 @@ from xds.translate.gateway.translated import Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class AttachedListener:
     """A listener that accepts a route.
 
     Attributes:
@@ -64,29 +64,29 @@ class Attachment:
     """The outcome of a parentRef.
 
     Attributes:
-        holds: The listeners that accept the route.
+        listeners: The listeners that accept the route.
         refused: Why none does.
         lost: Why some don't, whose names belong to an older route of another kind; None: there is no such listener.
     """
 
     parent: ParentRef
-    holds: tuple[Hold, ...] = ()
+    listeners: tuple[AttachedListener, ...] = ()
     refused: Refusal | None = None
     lost: Refusal | None = None
 
     def without(self, lost: Set[SlotKey]) -> "Attachment":
         """The attachment without listeners whose names belong to an older route of another kind."""
-        left = tuple(each for each in self.holds if each.slot.key not in lost)
-        if len(left) == len(self.holds):
+        left = tuple(each for each in self.listeners if each.slot.key not in lost)
+        if len(left) == len(self.listeners):
             return self
-        names = ", ".join(each.slot.listener.name for each in self.holds if each.slot.key in lost)
+        names = ", ".join(each.slot.listener.name for each in self.listeners if each.slot.key in lost)
         message = (
             f"an older route of another kind has a hostname of the route at listener {names} of "
             f"{self.parent.reference.kind} {self.parent.reference.name}, so the route serves nothing there. Give "
             "HTTPRoutes and GRPCRoutes different hostnames."
         )
         refusal = Refusal("HostnameConflict", message, FieldPath.of("spec", "hostnames"))
-        return replace(self, holds=left, lost=refusal) if left else replace(self, holds=(), refused=refusal)
+        return replace(self, listeners=left, lost=refusal) if left else replace(self, listeners=(), refused=refusal)
 
 
 def parent_of(reference: ParentReference, route: Key) -> ObjectRef | None:
@@ -110,8 +110,8 @@ def attach(state: KubeState, route: Route, parent: ParentRef, slots: Iterable[Sl
     allowed = [each for each in named if _allows(state, each, route)]
     if not allowed:
         return Attachment(parent, refused=_not_allowed(reference, route))
-    holds = tuple(Hold(each, domains) for each in allowed if (domains := domains_of(each, route)))
-    return Attachment(parent, holds, None if holds else _no_hostname(reference))
+    listeners = tuple(AttachedListener(each, domains) for each in allowed if (domains := domains_of(each, route)))
+    return Attachment(parent, listeners, None if listeners else _no_hostname(reference))
 
 
 def domains_of(slot: Slot, route: Route) -> tuple[str, ...]:

@@ -54,36 +54,44 @@ def named_authorities(
     references: set[ObjectRef] = set()
     for index, each in enumerate(named):
         key = Key(namespace_of(each.namespace, referrer.key), each.name)
-        here = at.child(index)
         if (each.group, each.kind) != ("", ConfigMap.kind):
             message = f"{shown(each.kind)} {key} can't hold authorities: name a ConfigMap with ca.crt"
-            faults.append(Refusal(bad_kind, message, here))
+            faults.append(Refusal(bad_kind, message, at.child(index)))
             continue
         references.add(ObjectRef(ConfigMap.kind, *key))
         if key.namespace != referrer.namespace:
             references.add(grants(key.namespace))
-        if not context.grants.permit(referrer, ConfigMap.kind, key):
-            message = f"no ReferenceGrant in namespace {key.namespace} permits {referrer} to name ConfigMap {key}"
-            faults.append(Refusal(NOT_PERMITTED, message, here))
-            continue
-        config_map = context.state.config_map(key)
-        if config_map is None:
-            faults.append(Refusal(INVALID_REFERENCE, f"ConfigMap {key} doesn't exist", here))
-            continue
-        judged = context.credentials.judge_config_map(config_map)
-        if judged.authorities is None or judged.expire is None:
-            faults.append(Refusal(INVALID_REFERENCE, f"ConfigMap {key} can't be used: {judged.why_not}", here))
-            continue
-        found[key] = judged.authorities.certificates
-        expire.append(judged.expire)
+        match _judged(context, referrer, key, at.child(index)):
+            case Refusal() as refusal:
+                faults.append(refusal)
+            case certificates, expiry:
+                found[key] = certificates
+                expire.append(expiry)
     if not found:
         return NamedAuthorities(None, None, tuple(faults), frozenset(references), None)
     first, *others = found
-    credential = Authorities(b"".join(found.values()))
     return NamedAuthorities(
         CredentialKey(first, CredentialPart.CONFIG_MAPS, tuple(others)),
-        credential,
+        Authorities(b"".join(found.values())),
         tuple(faults),
         frozenset(references),
         max(expire),
     )
+
+
+def _judged(
+    context: GatewayContext, referrer: ObjectRef, config_map: Key, at: FieldPath
+) -> tuple[bytes, datetime] | Refusal:
+    """The certificates of a ConfigMap, and the time when the last one expires."""
+    if not context.grants.permit(referrer, ConfigMap.kind, config_map):
+        message = (
+            f"no ReferenceGrant in namespace {config_map.namespace} permits {referrer} to name ConfigMap {config_map}"
+        )
+        return Refusal(NOT_PERMITTED, message, at)
+    found = context.state.config_map(config_map)
+    if found is None:
+        return Refusal(INVALID_REFERENCE, f"ConfigMap {config_map} doesn't exist", at)
+    judged = context.credentials.judge_config_map(found)
+    if judged.authorities is None or judged.expire is None:
+        return Refusal(INVALID_REFERENCE, f"ConfigMap {config_map} can't be used: {judged.why_not}", at)
+    return judged.authorities.certificates, judged.expire

@@ -26,7 +26,7 @@ class GatewayUse:
         references: Each object that was looked at, existing or not.
     """
 
-    use: ParentUse = NO_USE
+    parent: ParentUse = NO_USE
     unresolved: Refusal | None = None
     references: frozenset[ObjectRef] = frozenset()
 

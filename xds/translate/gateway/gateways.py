@@ -11,13 +11,13 @@ from xds.problems.problem import Key, ObjectRef
 from xds.steps import Steps
 from xds.traffic.bound import ListenerKey
 from xds.translate.certificate_dates import DatePeriod
-from xds.translate.gateway.addresses import Lease, assign, canonical
+from xds.translate.gateway.addresses import Assignment, assign_addresses, canonical
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
 from xds.translate.gateway.plans import Claimant, GatewayPlan, JudgeTls, plans
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.service_record import NAME_PREFIX
-from xds.translate.gateway.services import leases
+from xds.translate.gateway.services import assign_services
 from xds.translate.gateway.slots import Owner, Slot, SlotKey
 from xds.translate.gateway.statuses import class_refusal
 from xds.translate.gateway.translated import grants
@@ -32,7 +32,7 @@ class Gateways:
         self.period = DatePeriod()
         self._context = context
         self._options = context.options
-        self._leases: dict[Key, Lease] = {}
+        self._assignments: dict[Key, Assignment] = {}
         self._by_address: dict[str, set[Key]] = {}
         self._referrers: Referrers[Key] = Referrers()
         self._sets: dict[Key, set[Key]] = {}
@@ -80,7 +80,7 @@ class Gateways:
                     before[plan.gateway.key] = known
                     self._set(plan.gateway.key, plan)
             yield
-        for key in self.current.keys() - self._leases.keys():
+        for key in self.current.keys() - self._assignments.keys():
             before[key] = self.current[key]
             self._set(key, None)
         if before or now not in self.period:
@@ -136,7 +136,7 @@ class Gateways:
         return stale
 
     def _assign(self) -> set[Key]:
-        """Assign addresses to all Gateways of ours again, and return those with another lease."""
+        """Assign addresses to all Gateways of ours again, and return those with another assignment."""
         self._share_published_addresses()
         state, options = self._context.state, self._context.options
         self.classes = frozenset(
@@ -148,15 +148,21 @@ class Gateways:
             if (found := state.all_of(GatewayClass).get(Key("", name))) and class_refusal(found) is None
         }
         ours = [each for each in state.all_of(Gateway).values() if each.spec.gateway_class_name in accepted]
-        before = self._leases
-        self._leases = leases(state, options, ours) if options.target_ports else assign(ours, options)
+        before = self._assignments
+        self._assignments = (
+            assign_services(state, options, ours) if options.target_ports else assign_addresses(ours, options)
+        )
         self._by_address = {}
-        for key, lease in self._leases.items():
-            for address in map(options.bound_address, lease.addresses):
+        for key, assignment in self._assignments.items():
+            for address in map(options.bound_address, assignment.addresses):
                 self._by_address.setdefault(address, set()).add(key)
-            if lease.record:
+            if assignment.record:
                 self._by_address.setdefault(options.listener_address, set()).add(key)
-        return {key for key, lease in self._leases.items() if before.get(key) != lease or key not in self.current}
+        return {
+            key
+            for key, assignment in self._assignments.items()
+            if before.get(key) != assignment or key not in self.current
+        }
 
     def _share_published_addresses(self) -> None:
         """Share the addresses that the Service of `--publish-service` has now."""
@@ -185,14 +191,14 @@ class Gateways:
         """Groups of Gateways that share an address, with a stale Gateway in each; the senior first."""
         by_address, bound = self._by_address, self._context.options.bound_address
         gone = (each for key in stale if (each := self.current.get(key)))
-        touched = {bound(address) for each in gone for address in each.lease.addresses}
-        left = {key for address in touched for key in by_address.get(address, ())} | (stale & self._leases.keys())
+        touched = {bound(address) for each in gone for address in each.assignment.addresses}
+        left = {key for address in touched for key in by_address.get(address, ())} | (stale & self._assignments.keys())
         while left:
             group = {left.pop()}
             pending = set(group)
             while pending:
-                lease = self._leases[pending.pop()]
-                beside = {key for address in map(bound, lease.addresses) for key in by_address[address]} - group
+                assignment = self._assignments[pending.pop()]
+                beside = {key for address in map(bound, assignment.addresses) for key in by_address[address]} - group
                 group |= beside
                 pending |= beside
             left -= group
@@ -202,4 +208,4 @@ class Gateways:
     def _claimant(self, key: Key) -> Claimant:
         state = self._context.state
         sets = [state.all_of(ListenerSet)[each] for each in self._sets.get(key, ())]
-        return Claimant(state.all_of(Gateway)[key], self._leases[key], tuple(sorted(sets, key=seniority)))
+        return Claimant(state.all_of(Gateway)[key], self._assignments[key], tuple(sorted(sets, key=seniority)))

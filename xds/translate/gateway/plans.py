@@ -14,7 +14,7 @@ from xds.steps import Steps
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.bound import ListenerKey
 from xds.traffic.tls import Certificate
-from xds.translate.gateway.addresses import Lease, recorded
+from xds.translate.gateway.addresses import Assignment, recorded
 from xds.translate.gateway.attachment import allows_namespace
 from xds.translate.gateway.conflicts import without_conflicts
 from xds.translate.gateway.context import GatewayContext
@@ -41,7 +41,7 @@ class Claimant:
     """
 
     gateway: Gateway
-    lease: Lease
+    assignment: Assignment
     sets: tuple[ListenerSet, ...] = ()
 
 
@@ -75,8 +75,8 @@ class GatewayPlan:
         return self.claimant.gateway
 
     @property
-    def lease(self) -> Lease:
-        return self.claimant.lease
+    def assignment(self) -> Assignment:
+        return self.claimant.assignment
 
     @property
     def all_slots(self) -> Iterator[Slot]:
@@ -139,7 +139,7 @@ def _placed(slots: Sequence[Slot], plan: GatewayPlan, address: str) -> tuple[Slo
         plan: The Gateway.
         address: That target ports of Services are bound at.
     """
-    record = plan.lease.record
+    record = plan.assignment.record
     if plan.refused or (plan.pending and not record):
         return tuple(replace(each, sockets=()) for each in slots)
     if record is None:
@@ -169,7 +169,7 @@ def _alone(context: GatewayContext, claimant: Claimant, judge_tls: JudgeTls) -> 
         claimant,
         {gateway.ref: gateway, **{each.ref: each for each in claimant.sets}},
         slots,
-        claimant.lease.refused or (chosen if isinstance(chosen, Refusal) else None),
+        claimant.assignment.refused or (chosen if isinstance(chosen, Refusal) else None),
         _pending(context, claimant),
         use,
         tls,
@@ -202,12 +202,12 @@ def _parameters(context: GatewayContext, gateway: Gateway) -> Mapping[str, str] 
 
 
 def _pending(context: GatewayContext, claimant: Claimant) -> Refusal | None:
-    if claimant.lease.missing:
-        return claimant.lease.missing
-    if (record := claimant.lease.record) is not None:
+    if claimant.assignment.missing:
+        return claimant.assignment.missing
+    if (record := claimant.assignment.record) is not None:
         return None if record.targets and record.addresses else unaddressed(context.options, claimant.gateway, record)
-    if context.options.records and set(recorded(claimant.gateway)) != set(claimant.lease.addresses):
-        addresses = ", ".join(claimant.lease.addresses)
+    if context.options.records and set(recorded(claimant.gateway)) != set(claimant.assignment.addresses):
+        addresses = ", ".join(claimant.assignment.addresses)
         return Refusal("Pending", f"the listeners are served once status.addresses has {addresses}")
     return None
 
@@ -217,7 +217,7 @@ def _slots(
 ) -> Iterator[Slot]:
     """The listeners of an object with the sockets that they ask for."""
     # Without an address, listeners of the Gateway can still conflict with each other.
-    bound = dict.fromkeys(map(context.options.bound_address, claimant.lease.addresses))
+    bound = dict.fromkeys(map(context.options.bound_address, claimant.assignment.addresses))
     addresses = tuple(bound) or (f"of {claimant.gateway.key}",)
     names: set[str] = set()
     for index, listener in enumerate(owner.spec.listeners or ()):

@@ -10,7 +10,7 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.bound import ListenerKey, TableKey
-from xds.translate.gateway.attachment import Attachment, Hold, ParentRef, attach, namespaces_read, parent_of
+from xds.translate.gateway.attachment import AttachedListener, Attachment, ParentRef, attach, namespaces_read, parent_of
 from xds.translate.gateway.context import GatewayContext, ParentUse
 from xds.translate.gateway.forwards import ForwardClaim
 from xds.translate.gateway.gateways import Gateways
@@ -25,7 +25,7 @@ from xds.translate.gateway.tables import Claim
 from xds.translate.gateway.translated import Refusal, TranslatedRoute
 
 
-class Use(NamedTuple):
+class RouteUse(NamedTuple):
     """The use that a parent makes of a route, which decides over the translation.
 
     Attributes:
@@ -44,18 +44,18 @@ _DROPPED: Final = "Dropped Rule"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ParentOutcome:
     """A parentRef that names a parent of ours, with the outcome.
 
     Attributes:
         translations: One for each use of the route by the parent.
-        held: The listeners that accept the route, each with the translation.
+        attached: The listeners that accept the route, each with the translation.
         refused: Why the route isn't accepted; None: it is.
     """
 
     attachment: Attachment
     translations: tuple[TranslatedRoute, ...]
-    held: tuple[tuple[Hold, TranslatedRoute], ...]
+    attached: tuple[tuple[AttachedListener, TranslatedRoute], ...]
     refused: Refusal | None
 
     def conditions(self) -> Iterator[Condition]:
@@ -65,7 +65,7 @@ class Judged:
         )
         partially = next((each.partially for each in self.translations if each.partially), None)
         if partially and self.refused is None:
-            message = partially.told
+            message = partially.condition_message
             dropped = message if message.startswith(_DROPPED) else f"{_DROPPED}: {message}"
             yield Condition.true("PartiallyInvalid", partially.reason, dropped)
 
@@ -84,8 +84,8 @@ class RouteOutcome:
     """
 
     route: Route
-    parents: tuple[Judged, ...]
-    translated: Mapping[Use, TranslatedRoute]
+    parents: tuple[ParentOutcome, ...]
+    translated: Mapping[RouteUse, TranslatedRoute]
     references: frozenset[ObjectRef]
     slots: frozenset[SlotKey]
     claims: Mapping[tuple[TableKey, str, str], Claim]
@@ -135,7 +135,7 @@ def attachments(
         ours = gateways.slots_of(parent) if parent else None
         if ours is not None:
             plan, slots = ours
-            found.append(attach(context.state, route, ParentRef(each, index, plan.gateway.key, plan.use.use), slots))
+            found.append(attach(context.state, route, ParentRef(each, index, plan.gateway.key, plan.use.parent), slots))
             references |= namespaces_read(slots, route)
     return tuple(found), references
 
@@ -145,7 +145,7 @@ def wishes(route: Route, attached: Iterable[Attachment]) -> Mapping[SlotKey, Wis
     if not isinstance(route, HTTPRoute | GRPCRoute):
         return {}
     rank = seniority(route)
-    return {hold.slot.key: Wish(rank, hold.domains) for each in attached for hold in each.holds}
+    return {listener.slot.key: Wish(rank, listener.domains) for each in attached for listener in each.listeners}
 
 
 def outcome(
@@ -153,7 +153,7 @@ def outcome(
     route: Route,
     attached: Iterable[Attachment],
     looked_at: frozenset[ObjectRef],
-    known: Mapping[Use, TranslatedRoute],
+    known: Mapping[RouteUse, TranslatedRoute],
 ) -> RouteOutcome:
     """Translate a route for its parents.
 
@@ -164,53 +164,51 @@ def outcome(
         looked_at: The objects that decided over the attachments.
         known: Translations that still hold.
     """
-    translated: dict[Use, TranslatedRoute] = {}
+    translated: dict[RouteUse, TranslatedRoute] = {}
 
-    def of(use: Use) -> TranslatedRoute:
+    def of(use: RouteUse) -> TranslatedRoute:
         if use not in translated:
             translated[use] = known[use] if use in known else _translate(context, route, use)
         return translated[use]
 
-    parents = tuple(_judged(route, each, of) for each in attached)
+    parents = tuple(_parent_outcome(route, each, of) for each in attached)
     references = looked_at.union(*(each.references for each in translated.values()))
     claims, forwards = _places(route, parents)
-    held = (hold for each in parents if each.refused is None for hold, _ in each.held)
-    slots = frozenset(hold.slot.key for hold in held)
+    slots = frozenset(listener.slot.key for each in parents if each.refused is None for listener, _ in each.attached)
     return RouteOutcome(route, parents, translated, references, slots, claims, forwards)
 
 
-def _judged(route: Route, attachment: Attachment, of: Callable[[Use], TranslatedRoute]) -> Judged:
+def _parent_outcome(route: Route, attachment: Attachment, of: Callable[[RouteUse], TranslatedRoute]) -> ParentOutcome:
     use = attachment.parent.use
     is_passed = isinstance(route, TLSRoute)
-    held = tuple((hold, of(Use(use, is_passed and hold.slot.ends_tls))) for hold in attachment.holds)
+    attached = tuple((each, of(RouteUse(use, is_passed and each.slot.ends_tls))) for each in attachment.listeners)
     # The conditions for a parent that doesn't accept the route need a translation, too.
-    translations = tuple({id(each): each for _, each in held}.values()) or (of(Use(use)),)
+    translations = tuple({id(each): each for _, each in attached}.values()) or (of(RouteUse(use)),)
     refused = attachment.refused or next((each.refused for each in translations if each.refused), None)
-    return Judged(attachment, translations, held, refused)
+    return ParentOutcome(attachment, translations, attached, refused)
 
 
 def _places(
-    route: Route, parents: Iterable[Judged]
+    route: Route, parents: Iterable[ParentOutcome]
 ) -> tuple[Mapping[tuple[TableKey, str, str], Claim], Mapping[tuple[ListenerKey, str, str], ForwardClaim]]:
     rank = seniority(route)
     claims: dict[tuple[TableKey, str, str], Claim] = {}
     forwards: dict[tuple[ListenerKey, str, str], ForwardClaim] = {}
-    for hold, translated in (pair for each in parents for pair in each.held):
-        slot = hold.slot
+    for listener, translated in (pair for each in parents for pair in each.attached):
+        slot = listener.slot
         if not slot.is_served:
             continue
-        listener = slot.domain
         for socket in slot.sockets:
             if slot.speaks_http and translated.routes:
-                claim, table = Claim(listener, rank, translated.routes), slot.table(socket)
-                claims.update(((table, domain, listener), claim) for domain in hold.domains)
+                claim, table = Claim(slot.domain, rank, translated.routes), slot.table(socket)
+                claims.update(((table, domain, slot.domain), claim) for domain in listener.domains)
             elif not slot.speaks_http and translated.forward:
                 forward = ForwardClaim(rank, translated.forward)
-                forwards.update(((socket, domain, listener), forward) for domain in hold.domains)
+                forwards.update(((socket, domain, slot.domain), forward) for domain in listener.domains)
     return claims, forwards
 
 
-def _translate(context: GatewayContext, route: Route, use: Use) -> TranslatedRoute:
+def _translate(context: GatewayContext, route: Route, use: RouteUse) -> TranslatedRoute:
     match route:
         case HTTPRoute():
             return translate_http_route(context, route, use.parent)

@@ -134,4 +134,4 @@ def _left_out(findings: RouteFindings, count: int) -> tuple[Refusal | None, Refu
     if len(findings.left_out) == count:
         return first, None
     listed = ", ".join(map(str, sorted(found)))
-    return None, Refusal(first.reason, f"Dropped Rule {listed}: {first.told}", first.field)
+    return None, Refusal(first.reason, f"Dropped Rule {listed}: {first.condition_message}", first.field)

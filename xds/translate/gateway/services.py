@@ -13,7 +13,7 @@ from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.text import shown
-from xds.translate.gateway.addresses import Lease
+from xds.translate.gateway.addresses import Assignment
 from xds.translate.gateway.options import CONTROLLER, GatewayOptions
 from xds.translate.gateway.service_record import GatewayPort, ServiceRecord, record, service_name
 from xds.translate.gateway.translated import Refusal
@@ -48,10 +48,11 @@ class GatewayService:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-def leases(state: KubeState, options: GatewayOptions, gateways: Iterable[Gateway]) -> dict[Key, Lease]:
-    """The leases of Gateways with a Service each."""
+def assign_services(state: KubeState, options: GatewayOptions, gateways: Iterable[Gateway]) -> dict[Key, Assignment]:
+    """The assignments of Gateways that have a Service each."""
     return {
-        each.key: Lease(refused=_refused_addresses(each), record=record(state, options, each.key)) for each in gateways
+        each.key: Assignment(refused=_refused_addresses(each), record=record(state, options, each.key))
+        for each in gateways
     }
 
 

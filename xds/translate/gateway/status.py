@@ -38,7 +38,7 @@ class Condition:
     @classmethod
     def of(cls, name: str, wrong: Refusal | None) -> "Condition":
         """A condition that is false for a reason, or true if there is none."""
-        return cls.false(name, wrong.reason, wrong.told) if wrong else cls.true(name)
+        return cls.false(name, wrong.reason, wrong.condition_message) if wrong else cls.true(name)
 
 
 @dataclass(frozen=True, slots=True)

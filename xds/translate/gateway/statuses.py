@@ -7,7 +7,7 @@ from xds.kube.gateway_objects import GatewayAddress, GatewayClass
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
-from xds.translate.gateway.addresses import Lease
+from xds.translate.gateway.addresses import Assignment
 from xds.translate.gateway.features import SUPPORTED_FEATURES
 from xds.translate.gateway.listener_tls import insecure_frontend
 from xds.translate.gateway.plans import GatewayPlan
@@ -69,13 +69,13 @@ def gateway_status(plan: GatewayPlan, attached: Mapping[SlotKey, int]) -> Gatewa
         plan.gateway.metadata.generation,
         tuple(_gateway_conditions(plan, slots)),
         tuple(_listener_status(each, plan, attached) for each in slots),
-        () if plan.refused else _addresses(plan.lease),
+        () if plan.refused else _addresses(plan.assignment),
         sum(set_refusal(plan, each.ref) is None for each in plan.claimant.sets),
     )
 
 
-def _addresses(lease: Lease) -> tuple[GatewayAddress, ...]:
-    return lease.record.addresses if lease.record else tuple(map(GatewayAddress, lease.addresses))
+def _addresses(assignment: Assignment) -> tuple[GatewayAddress, ...]:
+    return assignment.record.addresses if assignment.record else tuple(map(GatewayAddress, assignment.addresses))
 
 
 def _gateway_conditions(plan: GatewayPlan, slots: Sequence[Slot]) -> Iterator[Condition]:
@@ -187,7 +187,7 @@ def _programmed(slot: Slot, plan: GatewayPlan) -> Condition:
 def gateway_problems(plan: GatewayPlan) -> Iterator[Problem]:
     """The problems of a Gateway, and of the ListenerSets that name it."""
     ref = plan.gateway.ref
-    for each in (gateway_refusal(plan), plan.lease.missing):
+    for each in (gateway_refusal(plan), plan.assignment.missing):
         if each:
             yield problem(ref, Reason.GATEWAY_REFUSED, each)
     if plan.use.unresolved:

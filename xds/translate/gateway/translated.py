@@ -28,7 +28,7 @@ class Refusal:
     remedy: str = ""
 
     @property
-    def told(self) -> str:
+    def condition_message(self) -> str:
         """The message of a condition, which has no field and no remedy of its own."""
         return f"{self.field}: {self.message}. {self.remedy}" if self.remedy else self.message
 
