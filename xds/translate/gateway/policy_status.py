@@ -61,7 +61,10 @@ def _missing_port(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal 
     missing = [each for each in targets if _lacks_port(context, each)]
     if not missing or len(missing) < len(targets):
         return None
-    message = f"{missing[0]} doesn't exist: sectionName must be the name of a port. Its requests are sent without TLS."
+    message = (
+        f"{missing[0]} doesn't exist, so requests of the Service are sent without TLS. Name a port of the Service in "
+        "sectionName."
+    )
     return Refusal("TargetNotFound", message, _TARGETS)
 
 
@@ -79,5 +82,8 @@ def _conflict(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal | No
     if not lost or len(lost) < len(found):
         return None
     target, winner = lost[0]
-    message = f"{winner.ref} has precedence for {target}: it is older, or comes first by name"
+    message = (
+        f"{winner.ref} has precedence for {target}, as the older policy or the first one by name, so {policy.ref} has "
+        "no effect. Delete one of the two."
+    )
     return Refusal("Conflicted", message, _TARGETS)
