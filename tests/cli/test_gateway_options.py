@@ -3,6 +3,7 @@
 Excludes: the Services (tests/reporting/test_gateway_services.py), the pool (tests/translate/gateway).
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,9 +16,12 @@ from xds.controlplane.settings import ClusterSource
 from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key
 from xds.reporting.status import LoadBalancerAddress
+from xds.traffic.layer4 import PortKey, Transport
 from xds.translate.gateway.options import GatewayOptions, TargetPorts
+from xds.translate.layer4.options import Layer4Options
 
 CLUSTER, ENVOY = ClusterSource(Access()), Key("xds", "envoy")
+RESERVED = Layer4Options(reserved=frozenset({PortKey(Transport.TCP, 20001)}))
 SERVICES = GatewayOptions(target_ports=TargetPorts(20000, 20999))
 
 
@@ -42,6 +46,7 @@ def test_services_are_in_the_namespace_of_the_fleet() -> None:
         (SERVICES, CLUSTER, None, "and --publish-service"),
         (SERVICES, ClusterSource(Access(), ("shop",)), ENVOY, "needs --namespace xds"),
         (GatewayOptions(target_ports=TargetPorts(8000, 8999)), CLUSTER, ENVOY, "has port 8080"),
+        (replace(SERVICES, layer4=RESERVED), CLUSTER, ENVOY, "has port tcp/20001, which is reserved"),
     ],
 )
 def test_services_that_can_not_be_kept_are_wrong_usage(

@@ -14,6 +14,7 @@ from xds.problems.problem import Key
 from xds.reporting.status import LoadBalancerAddress
 from xds.translate.gateway.options import GatewayOptions, TargetPorts
 from xds.translate.layer4.entries import MAX_PORT, port_number
+from xds.translate.layer4.options import Layer4Options
 
 
 class IpAddress(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
@@ -67,7 +68,7 @@ GATEWAY_OPTIONS: Final = (
 )
 
 
-def gateway_options(flags: dict[str, Any]) -> GatewayOptions:
+def gateway_options(flags: dict[str, Any], layer4: Layer4Options) -> GatewayOptions:
     """The choices of the flags."""
     if flags["gateway_address"] and flags["gateway_services"]:
         raise click.UsageError("--gateway-address and --gateway-services can't both give Gateways their addresses")
@@ -78,6 +79,7 @@ def gateway_options(flags: dict[str, Any]) -> GatewayOptions:
         listener_address=flags["listener_address"],
         http_ports=(flags["http_port"], flags["public_http_port"]),
         https_ports=(flags["https_port"], flags["public_https_port"]),
+        layer4=layer4,
     )
 
 
@@ -110,3 +112,6 @@ def _check_services(
     for port in (*options.http_ports, *options.https_ports):
         if ports.first <= port <= ports.last:
             raise click.UsageError(f"--gateway-services has port {port}, which is a port of Ingress; choose others")
+    for reserved in options.layer4.reserved:
+        if ports.first <= reserved.number <= ports.last:
+            raise click.UsageError(f"--gateway-services has port {reserved}, which is reserved; choose others")

@@ -242,6 +242,7 @@ def class_options(flags: dict[str, Any]) -> ClassOptions:
 
 
 def translate_options(flags: dict[str, Any]) -> TranslateOptions:
+    layer4 = layer4_options(flags)
     return TranslateOptions(
         allow_external_name=flags["allow_external_name"],
         default_tls_secret=flags["default_tls_secret"],
@@ -255,8 +256,8 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
         host_ownership=HostOwnership(flags["host_ownership"]),
         passes_tls=flags["enable_ssl_passthrough"],
-        layer4=layer4_options(flags),
-        gateway=gateway_options(flags),
+        layer4=layer4,
+        gateway=gateway_options(flags, layer4),
     )
 
 

@@ -7,11 +7,14 @@ import pytest
 
 from tests.support.gateway_objects import gateway_object, http_route, to
 from tests.support.gateway_world import FIRST, OPTIONS, SECOND, THIRD, GatewayWorld, gateway, listener, parent
-from tests.support.objects import service
+from tests.support.objects import NS, service
 from xds.kube.decode import decode
 from xds.kube.gateway_objects import Gateway
-from xds.kube.objects import KubeObject
+from xds.kube.objects import ConfigMap, KubeObject, Metadata
+from xds.problems.problem import Key
 from xds.traffic.bound import ListenerKey
+from xds.traffic.layer4 import PortKey, Transport
+from xds.translate.layer4.options import Layer4Options, PortRange
 
 
 def addressed(name: str, *addresses: Any, recorded: tuple[str, ...] = (), **spec: Any) -> KubeObject:
@@ -143,6 +146,46 @@ def test_a_port_of_ingress_can_not_be_had_at_its_address() -> None:
     world = GatewayWorld(edge, options=options)
     assert world.listener_reasons(edge)["Accepted"] == "!PortUnavailable"
     assert set(world.api.listeners) == {ListenerKey(FIRST, 80)}
+
+
+LAYER4 = Layer4Options(
+    {Transport.TCP: Key(NS, "tcp")},
+    (PortRange(9100, 9101, "default", (Transport.TCP,)),),
+    frozenset({PortKey(Transport.TCP, 9901)}),
+)
+
+
+@pytest.mark.parametrize(("port", "protocol"), [(9000, "HTTP"), (9000, "TCP"), (9100, "TCP"), (9901, "HTTPS")])
+def test_a_port_of_layer_4_can_not_be_had_at_the_address_of_ingress(port: int, protocol: str) -> None:
+    options = replace(OPTIONS, listener_address=FIRST, layer4=LAYER4)
+    edge, ports = gateway(listener(port=port, protocol=protocol)), ConfigMap(Metadata("tcp", NS), {"9000": "a/b:1"})
+    world = GatewayWorld(ports, edge, options=options)
+    assert world.listener_reasons(edge)["Accepted"] == "!PortUnavailable"
+    assert not world.api.listeners
+
+
+@pytest.mark.parametrize(("port", "protocol"), [(9000, "UDP"), (9001, "TCP")])
+def test_a_port_that_layer_4_does_not_have_can_be_had(port: int, protocol: str) -> None:
+    options = replace(OPTIONS, listener_address=FIRST, layer4=LAYER4)
+    edge, ports = gateway(listener(port=port, protocol=protocol)), ConfigMap(Metadata("tcp", NS), {"9000": "a/b:1"})
+    assert GatewayWorld(ports, edge, options=options).listener_reasons(edge)["Accepted"] == "Accepted"
+
+
+def test_a_port_can_be_had_once_its_entry_of_layer_4_is_gone() -> None:
+    options = replace(OPTIONS, listener_address=FIRST, layer4=LAYER4)
+    edge, ports = gateway(listener(port=9000)), ConfigMap(Metadata("tcp", NS), {"9000": "a/b:1"})
+    world = GatewayWorld(edge, options=options)
+    assert set(world.api.listeners) == {ListenerKey(FIRST, 9000)}
+    world.apply(ports)
+    assert not world.api.listeners
+    world.delete(ports)
+    assert set(world.api.listeners) == {ListenerKey(FIRST, 9000)}
+
+
+def test_layer_4_has_its_ports_at_the_address_of_ingress_alone() -> None:
+    options = replace(OPTIONS, layer4=LAYER4)
+    edge = gateway(listener(port=9901))
+    assert GatewayWorld(edge, options=options).listener_reasons(edge)["Accepted"] == "Accepted"
 
 
 def test_parameters_of_a_gateway_are_refused() -> None:

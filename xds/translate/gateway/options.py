@@ -6,6 +6,7 @@ from typing import Final
 from xds.kube.gateway_objects import GatewayClass
 from xds.problems.problem import Key
 from xds.traffic.bound import ListenerKey
+from xds.translate.layer4.options import NO_LAYER4, Layer4Options
 
 CONTROLLER: Final = "xds-ingress.dev/gateway-controller"
 """The `spec.controllerName` of GatewayClasses of ours."""
@@ -36,6 +37,7 @@ class GatewayOptions:
             ports.
         published: The Service of `--publish-service`, under whose addresses clients reach the listeners of Ingress,
             too; None: there is none.
+        layer4: Ports beside those of HTTP, which proxies bind for Ingress at the same address.
         records: Whether addresses are recorded in the status of Gateways: not where the source can't be written.
     """
 
@@ -48,6 +50,7 @@ class GatewayOptions:
     https_ports: tuple[int, int] = (8443, 443)
     shared_addresses: frozenset[str] = frozenset()
     published: Key | None = None
+    layer4: Layer4Options = NO_LAYER4
     records: bool = False
 
     @property

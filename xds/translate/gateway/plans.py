@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from xds.kube.gateway_objects import AllowedNamespaces, Gateway, GatewayInfrastructure, Listener, ListenerSet, Namespace
+from xds.kube.objects import ConfigMap
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
@@ -172,7 +173,10 @@ def _alone(context: GatewayContext, claimant: Claimant, judge_tls: JudgeTls) -> 
         _pending(context, claimant),
         use,
         tls,
-        references | {ObjectRef(Namespace.kind, "", each.key.namespace) for each in claimant.sets},
+        references.union(
+            (ObjectRef(Namespace.kind, "", each.key.namespace) for each in claimant.sets),
+            (ObjectRef(ConfigMap.kind, *each) for each in context.options.layer4.config_maps.values()),
+        ),
         {} if isinstance(chosen, Refusal) else chosen,
     )
 
@@ -218,7 +222,7 @@ def _slots(
     names: set[str] = set()
     for index, listener in enumerate(owner.spec.listeners or ()):
         slot = Slot(SlotKey(owner.ref, listener.name), claimant.gateway.key, index, listener)
-        slot = replace(slot, refused=_refused_listener(slot, names) or refused_port(context.options, slot, addresses))
+        slot = replace(slot, refused=_refused_listener(slot, names) or refused_port(context, slot, addresses))
         if slot.refused:
             yield slot
             continue
