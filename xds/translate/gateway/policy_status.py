@@ -56,7 +56,7 @@ def policy_outcome(context: GatewayContext, policy: BackendTLSPolicy, gateways: 
 
 
 def _missing_port(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal | None:
-    """Why a policy counts nowhere: each target is a port that its Service doesn't have; None if one has its port."""
+    """Why a policy has no effect: no Service has the targeted port; None: a Service has the port."""
     targets = list(targets_of(policy))
     missing = [each for each in targets if _lacks_port(context, each)]
     if not missing or len(missing) < len(targets):
@@ -76,7 +76,7 @@ def _lacks_port(context: GatewayContext, target: Target) -> bool:
 
 
 def _conflict(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal | None:
-    """Why a policy decides nowhere; None if it is the oldest one of a target."""
+    """Why a policy has no effect: older policies have all its targets; None: the policy has a target."""
     found = [(each, context.policies.winner(context.state, each)) for each in targets_of(policy)]
     lost = [(target, winner) for target, winner in found if winner and winner.key != policy.key]
     if not lost or len(lost) < len(found):
