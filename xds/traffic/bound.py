@@ -81,7 +81,7 @@ class ClientCheck:
 
 @dataclass(frozen=True, slots=True)
 class ChainTls:
-    """The end of TLS.
+    """TLS termination.
 
     Attributes:
         secrets: The Secrets of the certificates; a client gets a certificate whose kind of key the client can verify.
@@ -99,7 +99,7 @@ class Chain:
     Attributes:
         server_names: Names, and wildcards for any number of labels. Empty: all names that no other chain has, and
             all connections of a listener without TLS.
-        tls: None: TLS isn't ended here.
+        tls: None: TLS isn't terminated here.
         table: Of requests by HTTP; None: bytes are passed on.
         route: Of connections that are passed on; None: requests are routed, or connections are closed.
     """

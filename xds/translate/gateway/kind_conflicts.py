@@ -151,7 +151,7 @@ class KindConflicts:
         return lost, concerned | listener.stale
 
     def _concerned(self, listener: _Listener) -> set[ObjectRef]:
-        """The routes that depend on stale ones: their rivals, the rivals of these, and so on."""
+        """The routes that depend on stale routes: rivals, the rivals of rivals, and so on."""
         found = {each for each in listener.stale if each in listener.wishes.get(each.kind, ())}
         pending = set(found)
         while pending:

@@ -29,7 +29,7 @@ from xds.translate.gateway.translated import Refusal
 from xds.translate.layer4.entries import MAX_PORT
 
 JudgeTls: TypeAlias = Callable[[Gateway, Owner, Listener], ListenerTls]
-"""Judges the end of TLS at a listener of a Gateway, or of a ListenerSet of the Gateway."""
+"""Judges TLS termination at a listener of a Gateway, or of a ListenerSet of the Gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def plans(context: GatewayContext, claimants: Sequence[Claimant], judge_tls: Jud
         context: The surroundings.
         claimants: The Gateways, the senior first: of two listeners that can't share a socket, the senior Gateway's is
             served.
-        judge_tls: Judges the end of TLS at a listener.
+        judge_tls: Judges TLS termination at a listener.
     """
     alone: list[GatewayPlan] = []
     for each in claimants:

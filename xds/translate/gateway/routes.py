@@ -28,11 +28,11 @@ class RouteUse(NamedTuple):
     """The use that a parent makes of a route, which decides over the translation.
 
     Attributes:
-        ends_tls: Whether the listener ends the TLS of connections that a TLSRoute passes on.
+        terminates_tls: Whether the listener terminates the TLS of connections that a TLSRoute passes on.
     """
 
     parent: ParentUse
-    ends_tls: bool = False
+    terminates_tls: bool = False
 
 
 KINDS: Final[Mapping[str, type[Route]]] = {kind.kind: kind for kind in ROUTE_KINDS}
@@ -187,7 +187,7 @@ def outcome(
 def _parent_outcome(route: Route, attachment: Attachment, of: Callable[[RouteUse], TranslatedRoute]) -> ParentOutcome:
     use = attachment.parent.use
     is_passed = isinstance(route, TLSRoute)
-    attached = tuple((each, of(RouteUse(use, is_passed and each.slot.ends_tls))) for each in attachment.listeners)
+    attached = tuple((each, of(RouteUse(use, is_passed and each.slot.terminates_tls))) for each in attachment.listeners)
     # The conditions for a parent that doesn't accept the route need a translation, too.
     translations = tuple({id(each): each for _, each in attached}.values()) or (of(RouteUse(use)),)
     refused = attachment.refused or next((each.refused for each in translations if each.refused), None)
@@ -221,4 +221,4 @@ def _translate(context: GatewayContext, route: Route, use: RouteUse) -> Translat
         case GRPCRoute():
             return translate_grpc_route(context, route, use.parent)
         case _:
-            return translate_layer4_route(context, route, use.parent, ends_tls=use.ends_tls)
+            return translate_layer4_route(context, route, use.parent, terminates_tls=use.terminates_tls)
