@@ -94,7 +94,7 @@ class Gateways:
         return before
 
     def _judge_tls(self, touched: frozenset[ObjectRef], now: datetime) -> JudgeTls:
-        """A function that judges TLS termination at listeners, and keeps the judgement of listeners without a change."""
+        """A function that judges TLS termination at listeners. Unchanged listeners keep the last judgement."""
         stale = touched | {grants(each.namespace) for each in touched if each.kind == ReferenceGrant.kind}
         is_current = now in self.period
 

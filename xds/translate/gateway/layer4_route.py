@@ -46,8 +46,8 @@ def translate_layer4_route(
         context: The objects and options.
         route: The route.
         use: The facts of the Gateway.
-        terminates_tls: Whether a listener ends TLS in front of a TLSRoute. BackendTLSPolicies count only there: other bytes
-            reach the backend as the client sent them.
+        terminates_tls: Whether a listener terminates TLS in front of a TLSRoute. BackendTLSPolicies count only there:
+            other bytes reach the backend as the client sent them.
     """
     rules = route.spec.rules or ()
     if not rules:
