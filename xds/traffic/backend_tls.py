@@ -158,7 +158,7 @@ class BackendTls:
     subject_names: tuple[SubjectName, ...] = ()
 
     def __str__(self) -> str:
-        """The text that names of clusters are made of. Younger fields count where set, so that no cluster is renamed."""
+        """The text that names of clusters are made of. Younger fields count where set: no cluster is renamed."""
         names = (each.name for each in fields(self) if each.name not in _YOUNGER_FIELDS or getattr(self, each.name))
         return f"BackendTls({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 

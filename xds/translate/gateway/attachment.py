@@ -41,7 +41,7 @@ class AttachedListener:
 
 @dataclass(frozen=True, slots=True)
 class ParentRef:
-    """One of a route's parentRefs that names a parent of ours.
+    """A parentRef of a route that names a parent of ours.
 
     Attributes:
         index: In the list of parentRefs.
@@ -65,8 +65,8 @@ class Attachment:
 
     Attributes:
         listeners: The listeners that accept the route.
-        refused: Why none does.
-        lost: Why some don't, whose names belong to an older route of another kind; None: there is no such listener.
+        refused: Why no listener accepts the route; None: one does.
+        lost: Why listeners are lost to an older route of another kind with the same names; None: no listener is.
     """
 
     parent: ParentRef

@@ -24,7 +24,13 @@ from xds.translate.gateway.translated import grants
 
 
 class Gateways:
-    """Attributes: current: The Gateways of ours. classes: The names of GatewayClasses of ours."""
+    """Keeps the plans of all Gateways of ours in step with their objects.
+
+    Attributes:
+        current: The plan of each Gateway of ours.
+        classes: The names of GatewayClasses of ours.
+        period: The period in which the judgements of certificates hold.
+    """
 
     def __init__(self, context: GatewayContext) -> None:
         self.current: dict[Key, GatewayPlan] = {}

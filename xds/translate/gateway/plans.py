@@ -246,7 +246,7 @@ def _refused_listener(slot: Slot, names: set[str]) -> Refusal | None:
         message = f"another listener of the object has the same name, {effect}. Rename one."
         return Refusal("UnsupportedValue", message, slot.field.child("name"))
     if not 0 < listener.port <= MAX_PORT:
-        message = f"port {listener.port} is none from 1 to {MAX_PORT}, {effect}"
+        message = f"port {listener.port} isn't within 1 to {MAX_PORT}, {effect}. Correct it."
         return Refusal("PortUnavailable", message, slot.field.child("port"))
     if slot.domain != ANY and not is_hostname(slot.domain):
         message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}. Correct it."

@@ -57,7 +57,7 @@ _FAMILIES: Final = {
 
 
 class SlotKey(NamedTuple):
-    """Names a listener: names are unique in one object."""
+    """The name of a listener, unique in its object."""
 
     owner: ObjectRef
     name: str
@@ -71,7 +71,7 @@ class Slot:
         gateway: The Gateway that the listener belongs to.
         index: Of the listener in its object.
         kinds: Of the routes that may attach, as the status tells.
-        conflict: Why another listener rules this one out; None: none does.
+        conflict: Why another listener has the socket; None: there is no conflict.
         refused: Why the listener isn't accepted; None: it is.
         unresolved: Why a reference can't be followed; None: all can.
         tls: The end of TLS; None: TLS isn't ended, or can't be.

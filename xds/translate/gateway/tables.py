@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
+from typing import TypeAlias
 
 from xds.problems.problem import Key, ObjectRef
 from xds.steps import Steps
@@ -11,6 +12,9 @@ from xds.traffic.bound import TableKey
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT
 from xds.traffic.routes import Route, VirtualHost, most_specific_first
 from xds.translate.gateway.hostnames import ANY, covering, specificity
+
+TablePlace: TypeAlias = tuple[TableKey, str, str]
+"""A table, a domain of a route, and the domain of the listener that the route is attached to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,11 @@ class RouteTables:
             self._touch(table, known, domain)
         known.listeners = domains
 
-    def claim(self, place: tuple[TableKey, str, str], route: ObjectRef, claim: Claim | None) -> None:
+    def claim(self, place: TablePlace, route: ObjectRef, claim: Claim | None) -> None:
         """Replace the claim of a route.
 
         Args:
-            place: The table, the domain, and the domain of the listener.
+            place: The place.
             route: Claims the place.
             claim: None: the route has no claim.
         """
