@@ -22,7 +22,7 @@ from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.translate.gateway.context import NO_USE, ParentUse
-from xds.translate.gateway.hostnames import ANY, intersections, is_hostname
+from xds.translate.gateway.hostnames import ANY, covering, intersections, is_hostname
 from xds.translate.gateway.slots import Slot, SlotKey
 from xds.translate.gateway.translated import Refusal
 
@@ -121,6 +121,13 @@ def domains_of(slot: Slot, route: Route) -> tuple[str, ...]:
         names = [each.lower() for each in written if is_hostname(each.lower())] if written else [ANY]
         return intersections(slot.domain, names)
     return (ANY,)
+
+
+def hostname_at(domain: str, route: Route) -> str:
+    """The most specific hostname of a route that covers a domain: the domain, for a route without hostnames."""
+    written = route.spec.hostnames if isinstance(route, HTTPRoute | GRPCRoute) else None
+    named = {each.lower() for each in written or ()}
+    return next((each for each in covering(domain) if each in named), domain)
 
 
 def namespaces_read(slots: Iterable[Slot], route: Route) -> frozenset[ObjectRef]:

@@ -9,7 +9,15 @@ from xds.kube.state import seniority
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.backends import Backend, BackendKey
-from xds.translate.gateway.attachment import AttachedListener, Attachment, ParentRef, attach, namespaces_read, parent_of
+from xds.translate.gateway.attachment import (
+    AttachedListener,
+    Attachment,
+    ParentRef,
+    attach,
+    hostname_at,
+    namespaces_read,
+    parent_of,
+)
 from xds.translate.gateway.context import GatewayContext, ParentUse
 from xds.translate.gateway.forwards import ForwardClaim, SocketPlace
 from xds.translate.gateway.gateways import Gateways
@@ -206,8 +214,11 @@ def _places(
             continue
         for socket in slot.sockets:
             if slot.speaks_http and translated.routes:
-                claim, table = Claim(slot.domain, rank, translated.routes), slot.table(socket)
-                claims.update(((table, domain, slot.domain), claim) for domain in listener.domains)
+                table, found = slot.table(socket), translated.routes
+                for domain in listener.domains:
+                    # A hostname that is wider than the listener's gives way to other routes' names there.
+                    hostname = hostname_at(domain, route) if domain == slot.domain else domain
+                    claims[table, domain, slot.domain] = Claim(slot.domain, hostname, rank, found)
             elif not slot.speaks_http and translated.forward:
                 forward = ForwardClaim(rank, translated.forward)
                 forwards.update(((socket, domain, slot.domain), forward) for domain in listener.domains)

@@ -23,11 +23,13 @@ class Claim:
 
     Attributes:
         listener: The domain of the listener that the route is attached to.
+        hostname: The route's, which covers the domain.
         rank: The seniority of the route.
         routes: In the order of rules and matches.
     """
 
     listener: str
+    hostname: str
     rank: tuple[datetime, Key]
     routes: tuple[Route, ...]
 
@@ -167,12 +169,16 @@ def _virtual_host(table: _Table, domain: str) -> VirtualHost | None:
                 found.setdefault(route, (each, claim))
     if domain != owner and all(each[0] != domain for each in found.values()):
         return None  # claims of another listener's routes alone
-    fallbacks = sum(len(claim.routes) for each, claim in found.values() if each != domain)
+    fallbacks = sum(len(claim.routes) for _, claim in found.values() if claim.hostname != domain)
     routes = tuple(_ordered(found.values()))
     return VirtualHost(domain, routes, https_redirect=NO_HTTPS_REDIRECT, fallbacks=fallbacks)
 
 
 def _ordered(found: Iterable[tuple[str, Claim]]) -> Iterable[Route]:
-    by_hostname = sorted(found, key=lambda each: (specificity(each[0]), each[1].rank))
-    for _, group in groupby(by_hostname, key=lambda each: specificity(each[0])):
+    def by_hostname(each: tuple[str, Claim]) -> tuple[tuple[bool, int], tuple[bool, int]]:
+        domain, claim = each
+        return specificity(domain), specificity(claim.hostname)
+
+    ordered = sorted(found, key=lambda each: (by_hostname(each), each[1].rank))
+    for _, group in groupby(ordered, key=by_hostname):
         yield from most_specific_first(route for _, claim in group for route in claim.routes)
