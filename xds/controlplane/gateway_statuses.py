@@ -11,7 +11,7 @@ from xds.translate.gateway.status import WantedStatus
 
 
 class GatewayStatuses:
-    """Tells what changed.
+    """Collects the statuses and Services to write.
 
     Args:
         gateway: The translation.

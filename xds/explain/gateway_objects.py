@@ -32,7 +32,7 @@ from xds.translate.gateway.translated import TranslatedRoute
 
 
 def explain_gateway_object(facts: GatewayFacts) -> ObjectExplanation:
-    """Goes through all listeners, matches and endpoints, and may run in any thread."""
+    """Explain the state of an object. May run in any thread, as all listeners, matches and endpoints are read."""
     units = tuple(_units(facts))
     good = sum(map(is_served, units))
     if facts.status is None:

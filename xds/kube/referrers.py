@@ -35,7 +35,7 @@ _Named: TypeAlias = Iterator[tuple[FieldPath, ObjectReference | LocalObjectRefer
 
 
 def after_changes(changes: Iterable[Change]) -> dict[ObjectRef, KubeObject | None]:
-    """Return each referrer that the changes touch, as it is after the changes; None for a deleted one."""
+    """Return each changed referrer in its last state; None for a deleted referrer."""
     after: dict[ObjectRef, KubeObject | None] = {}
     for change in changes:
         if isinstance(change, Applied) and type(change.object) in REFERRERS:

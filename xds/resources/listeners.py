@@ -131,7 +131,7 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
     alpn = http_protocols(options)
     return FilterChain(
         name=name,
-        transport_socket=tls_end(options, termination.secrets, alpn, verification, termination.ciphers),
+        transport_socket=downstream_tls(options, termination.secrets, alpn, verification, termination.ciphers),
         transport_socket_connect_timeout=TLS_HANDSHAKE_TIMEOUT,
         filters=[connection_manager(options, names.https_routes(termination))],
     )
@@ -142,7 +142,7 @@ def http_protocols(options: ProxyOptions) -> list[str]:
     return ["h2", "http/1.1"] if options.policy.clients.uses_http2 else ["http/1.1"]
 
 
-def tls_end(
+def downstream_tls(
     options: ProxyOptions,
     secrets: Iterable[Key],
     alpn: list[str],
@@ -151,7 +151,7 @@ def tls_end(
     *,
     requires_certificate: bool = False,
 ) -> TransportSocket:
-    """The end of TLS.
+    """TLS termination.
 
     Args:
         options: The operator's settings.

@@ -4,13 +4,15 @@ The content of a Secret or ConfigMap is no part of a policy: a policy names the 
 changes no cluster.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
 from xds.problems.problem import Key, ObjectRef
 
 _JOIN: Final = "+"
+
+_YOUNGER_FIELDS: Final = ("authorities", "trusts_system", "subject_names")
 
 MAX_DEPTH: Final = 100
 """Of max_verify_depth: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
@@ -154,6 +156,11 @@ class BackendTls:
     authorities: CredentialKey | None = None
     trusts_system: bool = False
     subject_names: tuple[SubjectName, ...] = ()
+
+    def __str__(self) -> str:
+        """The text that names of clusters are made of. Younger fields count where set: no cluster is renamed."""
+        names = (each.name for each in fields(self) if each.name not in _YOUNGER_FIELDS or getattr(self, each.name))
+        return f"BackendTls({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     @property
     def client_certificate(self) -> CredentialKey | None:

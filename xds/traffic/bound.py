@@ -81,10 +81,10 @@ class ClientCheck:
 
 @dataclass(frozen=True, slots=True)
 class ChainTls:
-    """The end of TLS.
+    """TLS termination.
 
     Attributes:
-        secrets: Hold the certificates; a client is served one of a kind of key that it can verify.
+        secrets: The Secrets of the certificates; a client gets a certificate whose kind of key the client can verify.
         clients: The certificates that clients are asked for; None: they are asked for none.
     """
 
@@ -97,9 +97,9 @@ class Chain:
     """The connections of a bound listener for some server names, and their treatment.
 
     Attributes:
-        server_names: Names, and wildcards for any number of labels. Empty: all that no other chain names, and all
-            connections of a listener without TLS.
-        tls: None: TLS isn't ended here.
+        server_names: Names, and wildcards for any number of labels. Empty: all names that no other chain has, and
+            all connections of a listener without TLS.
+        tls: None: TLS isn't terminated here.
         table: Of requests by HTTP; None: bytes are passed on.
         route: Of connections that are passed on; None: requests are routed, or connections are closed.
     """

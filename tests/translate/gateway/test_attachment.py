@@ -172,8 +172,6 @@ def test_a_problem_names_field_and_remedy_once() -> None:
     world = GatewayWorld(gateway(), route)
     found = [each for problems in world.problems.values() for each in problems]
     assert [str(each.field) for each in found] == ["spec.rules[0].backendRefs[0]"]
-    assert (
-        found[0].message == "Service 'default/nothere' doesn't exist, so its share of the requests is answered an error"
-    )
+    assert found[0].message == "Service 'default/nothere' doesn't exist, so its share of the requests gets an error"
     assert found[0].remedy == "Create the Service, or correct the name in the route."
     assert "spec.rules[0].backendRefs[0]: " in world.conditions(route)["ResolvedRefs"].message

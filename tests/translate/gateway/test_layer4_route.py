@@ -24,12 +24,14 @@ def translated(
     kind: type[TLSRoute | TCPRoute | UDPRoute],
     rules: list[dict[str, Any]],
     *objects: KubeObject,
-    ends_tls: bool = False,
+    terminates_tls: bool = False,
 ) -> TranslatedRoute:
     route = gateway_object(kind, "route", rules=rules)
     assert isinstance(route, TLSRoute | TCPRoute | UDPRoute)
     state = World(*objects).state
-    return translate_layer4_route(GatewayContext(state, NO_GATEWAYS, Grants(state)), route, ends_tls=ends_tls)
+    return translate_layer4_route(
+        GatewayContext(state, NO_GATEWAYS, Grants(state)), route, terminates_tls=terminates_tls
+    )
 
 
 def shares(found: TranslatedRoute) -> list[tuple[str, int]]:
@@ -122,7 +124,7 @@ BROKEN = gateway_object(
 
 
 def test_a_policy_has_tls_spoken_behind_a_listener_that_ends_tls() -> None:
-    (backend,) = translated(TLSRoute, [to("web:80")], service("web"), POLICY, ends_tls=True).backends.values()
+    (backend,) = translated(TLSRoute, [to("web:80")], service("web"), POLICY, terminates_tls=True).backends.values()
     assert backend.upstream.tls
     assert backend.upstream.tls.name == "web.example.com"
     (plain,) = translated(TLSRoute, [to("web:80")], service("web"), POLICY).backends.values()
@@ -131,6 +133,6 @@ def test_a_policy_has_tls_spoken_behind_a_listener_that_ends_tls() -> None:
 
 
 def test_a_policy_that_cannot_be_followed_closes_connections() -> None:
-    found = translated(TLSRoute, [to("web:80")], service("web"), BROKEN, ends_tls=True)
+    found = translated(TLSRoute, [to("web:80")], service("web"), BROKEN, terminates_tls=True)
     assert (shares(found), found.backends) == ([("-", 1)], {})
     assert found.unresolved

@@ -54,6 +54,20 @@ def test_routes_of_less_specific_hostnames_follow() -> None:
     assert backends(world) == {"*": ["a"], "*.example.com": ["b", "a"], "x.example.com": ["c", "b", "a"]}
 
 
+@pytest.mark.parametrize("host", ["", "*.com", "*.example.com", "a.example.com"])
+def test_the_most_specific_hostname_of_routes_decides_whatever_the_hostname_of_the_listener(host: str) -> None:
+    wide, exact = route("a", "*.example.com", path="/long"), route("b", "a.example.com")
+    world = GatewayWorld(*SERVICES, gateway(listener(host)), wide, exact, route("c", "*.com", path="/longer"))
+    assert backends(world)["a.example.com"] == ["b", "a", "c"]
+
+
+def test_a_route_without_hostnames_has_those_of_the_listener() -> None:
+    world = GatewayWorld(
+        *SERVICES, gateway(listener("a.example.com")), route("a", path="/long"), route("b", "a.example.com")
+    )
+    assert backends(world)["a.example.com"] == ["a", "b"]
+
+
 def test_a_route_with_several_hostnames_counts_once_in_a_virtual_host() -> None:
     world = GatewayWorld(*SERVICES, gateway(), route("a", "x.example.com", "*.example.com", "*.com"))
     assert backends(world) == {"*": [], "*.com": ["a"], "*.example.com": ["a"], "x.example.com": ["a"]}

@@ -10,7 +10,7 @@ from xds.yaml_text import to_yaml
 
 
 def manifests(conversion: Conversion) -> str:
-    """The objects as documents of YAML, below comments with all that they don't say."""
+    """The objects as documents of YAML, below comments with the differences."""
     # No text of an Ingress may end a comment.
     lines = (printable(each).replace("\n", "\\n") for each in _comments(conversion))
     comments = "".join(f"# {each}".rstrip() + "\n" for each in lines)

@@ -136,9 +136,9 @@ def convert(
 
 
 def _certificates(tls: TlsTable, subjects: Iterable[Subject]) -> dict[str, tuple[Key, ...]]:
-    """The Secrets of each TLS host: the one that its entry names, or several for certificates side by side.
+    """The Secrets of each TLS host: the Secret that the TLS entry names, or several for certificates side by side.
 
-    In the TLS table, one Secret stands for all with the same certificate, as Secrets that the input hasn't have.
+    In the TLS table, Secrets with the same certificate are one Secret, and so are Secrets that the input lacks.
     """
     named: dict[str, Key] = {}
     for each in subjects:
@@ -163,7 +163,7 @@ def _noted(subject: Subject) -> _Ingress:
 
 
 def _assign(traffic: Traffic, ingresses: Mapping[Key, _Ingress]) -> None:
-    """Give each Ingress its routes. An Ingress stays if one of its routes needs a word that the API hasn't."""
+    """Give each Ingress its routes. An Ingress with a route that the API can't say stays."""
     for host, virtual_host in traffic.hosts.items():
         default = [virtual_host.default] if virtual_host.default else []
         for route in (*virtual_host.routes, *default):

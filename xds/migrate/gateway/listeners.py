@@ -22,7 +22,7 @@ MAX_LISTENERS: Final = 64
 
 
 class Parent(NamedTuple):
-    """A parent of a route. Without a section, all listeners count that have the route's hostnames."""
+    """A parent of a route. Without a section, all listeners with the route's hostnames are meant."""
 
     kind: str
     key: Key

@@ -26,7 +26,7 @@ class _Tried(NamedTuple):
 
 
 def tried_otherwise(routes: Sequence[Route]) -> Iterator[tuple[Route, Route]]:
-    """Pairs of routes that a request could match both, and that the Gateway API tries in the other order.
+    """Pairs of routes that match a common request, and that the Gateway API tries in the other order.
 
     Args:
         routes: Of a host, in the order of trial.

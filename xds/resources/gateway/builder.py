@@ -94,7 +94,7 @@ class BoundListenersBuilder:
 
         Args:
             key: The table.
-            domains: Those that changed. None: the listener did, and any domain may.
+            domains: The changed domains. None: the listener changed, so any domain may have changed.
         """
         routes = self._routes.get(key)
         if routes is None:

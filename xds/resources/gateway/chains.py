@@ -28,8 +28,8 @@ from xds.resources.listeners import (
     TLS_HANDSHAKE_TIMEOUT,
     Verification,
     by_server_name,
+    downstream_tls,
     http_protocols,
-    tls_end,
 )
 from xds.resources.options import ProxyOptions
 from xds.traffic.bound import BoundListener, Chain, ChainTls, ClientCheck
@@ -68,17 +68,17 @@ def filter_chain(listener: BoundListener, name: str, chain: Chain, options: Prox
     return FilterChain(
         name=name,
         filters=filters,
-        transport_socket=_tls_end(chain, chain.tls, options) if chain.tls else None,
+        transport_socket=_downstream_tls(chain, chain.tls, options) if chain.tls else None,
         transport_socket_connect_timeout=TLS_HANDSHAKE_TIMEOUT if chain.tls else None,
     )
 
 
-def _tls_end(chain: Chain, tls: ChainTls, options: ProxyOptions) -> TransportSocket:
-    """The end of TLS. ALPN is for HTTP alone: the protocol behind other connections is unknown."""
+def _downstream_tls(chain: Chain, tls: ChainTls, options: ProxyOptions) -> TransportSocket:
+    """TLS termination. ALPN is for HTTP alone: the protocol behind other connections is unknown."""
     alpn, check = http_protocols(options) if chain.table else [], tls.clients
     verification = _verification(check) if check else None
     requires = check is not None and check.required
-    return tls_end(options, tls.secrets, alpn, verification, requires_certificate=requires)
+    return downstream_tls(options, tls.secrets, alpn, verification, requires_certificate=requires)
 
 
 def _stream(listener: str, route: Layer4Route, options: ProxyOptions) -> Filter:

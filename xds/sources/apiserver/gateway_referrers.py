@@ -1,6 +1,6 @@
 """The objects of the Gateway API whose Secrets and ConfigMaps are followed: those of GatewayClasses of ours.
 
-Gateways of other controllers may be in the same cluster. Their private keys are none of our business.
+Gateways of other controllers may be in the same cluster. The private keys of these Gateways are never kept.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ OwnsClass: TypeAlias = Callable[[GatewayClass], bool]
 
 
 class GatewayReferrers:
-    """Tells what objects of the Gateway API name, as far as a class of ours is concerned.
+    """Finds the Secrets and ConfigMaps that objects of the Gateway API name, where the GatewayClass is ours.
 
     Args:
         owns_class: Whether a GatewayClass is ours.
@@ -47,7 +47,7 @@ class GatewayReferrers:
         return named_objects(of) if is_ours else {}
 
     def take_classes(self) -> list[Change]:
-        """Note the classes of ours. If they differ, return all objects that may name others, to be judged anew."""
+        """Note the classes of ours. If the classes differ, return all referrers, to be judged again."""
         trackers = self._trackers.values()
         classes = [each for tracker in trackers if tracker.kind is GatewayClass for each in tracker.objects()]
         ours = frozenset(each.key.name for each in classes if isinstance(each, GatewayClass) and self._owns_class(each))

@@ -1,4 +1,4 @@
-"""Ingresses and objects of the Gateway API that wait because they begin to name objects whose state is unknown.
+"""Referrers that wait: Ingresses and objects of the Gateway API that begin to name an object whose state is unknown.
 
 Unknown is not absent. A Secret whose look-up is throttled, refused or unanswered may well exist. An Ingress that begins
 to name the Secret stays as it is served until the answer is known: make before break. The same holds for a Service that
@@ -113,7 +113,7 @@ class WaitingReferrers:
     def _out_of_use(self, changes: Iterable[Change]) -> list[Change]:
         """Return the deletions of objects that no referrer names after the changes, and that no other watch has.
 
-        A Secret whose other keys no annotation names any more is replaced.
+        A Secret of which an annotation names fewer keys is replaced by a Secret with these keys.
         """
         of_ingresses: dict[str, list[Change]] = {}
         others: list[Change] = []
@@ -142,7 +142,7 @@ class WaitingReferrers:
         return any(tracker.kind is deleted.kind and deleted.key in tracker for tracker in self._trackers.values())
 
     def _unknown(self, about: ObjectRef, of: KubeObject) -> Iterator[_Unknown]:
-        """Return the unknown objects that the referrer names, and that it doesn't name as it is served."""
+        """Return the unknown objects that the changed referrer names, and that the served referrer doesn't name."""
         trackers = self._trackers.items()
         named = [tracker for _, tracker in trackers if isinstance(tracker, NamedObjects)]
         secrets = {key: why for tracker in named for key, why in tracker.unknown.items()}

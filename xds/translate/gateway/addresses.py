@@ -56,7 +56,7 @@ class _Pool:
         return True
 
     def keep(self, addresses: Iterable[str], number: int) -> list[str]:
-        """Take the addresses that a Gateway has alone so far, up to a number, but for those that can't be had."""
+        """Take the recorded addresses of a Gateway that are free, up to a number."""
         found = [each for each in addresses if each in self._free and not self._is_taken(each)][:number]
         self._alone.update(found)
         return found

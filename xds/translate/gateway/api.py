@@ -28,7 +28,6 @@ from xds.traffic.routes import VirtualHost
 from xds.traffic.tls import Certificate
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
-from xds.translate.gateway.attachment import Attachment
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.forwards import Forwards
 from xds.translate.gateway.gateways import Gateways
@@ -40,7 +39,7 @@ from xds.translate.gateway.plans import GatewayPlan
 from xds.translate.gateway.policy_status import PolicyOutcome
 from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
-from xds.translate.gateway.routes import KINDS, RouteOutcome, attachments, outcome, parents_of, wishes
+from xds.translate.gateway.routes import KINDS, Attachments, RouteOutcome, attachments, outcome, parents_of, wishes
 from xds.translate.gateway.services import GatewayService
 from xds.translate.gateway.shared_listeners import SharedListener, shared_listeners
 from xds.translate.gateway.slots import SlotKey
@@ -60,7 +59,7 @@ ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
 
 _NO_SLOTS: Final[frozenset[SlotKey]] = frozenset()
 _NO_REFERENCES: Final[frozenset[ObjectRef]] = frozenset()
-_NOT_ATTACHED: Final[tuple[tuple[Attachment, ...], frozenset[ObjectRef]]] = ((), _NO_REFERENCES)
+_NOT_ATTACHED: Final = Attachments()
 _NAMING_SECRETS: Final = frozenset(
     each.kind for each in (Secret, ConfigMap, GatewayClass, Gateway, ListenerSet, ReferenceGrant, BackendTLSPolicy)
 )
@@ -218,7 +217,7 @@ class GatewayApi:
         attached = yield from self._attach(stale_routes | self._attached_anew(before))
         sockets = self._sockets(before.values()) | self._sockets(map(self._gateways.current.get, before))
         for ref in sorted(attached):
-            sockets |= self._update_route(ref, *attached[ref], keeps_translation=ref not in stale_routes)
+            sockets |= self._update_route(ref, attached[ref], keeps_translation=ref not in stale_routes)
             yield
         listeners = self._listeners.update(sockets, self._gateways.slots_at(sockets))
         tables = yield from self._tables.update()
@@ -269,37 +268,28 @@ class GatewayApi:
     def _route(self, ref: ObjectRef) -> Route | None:
         return self._state.all_of(KINDS[ref.kind]).get(ref.key)
 
-    def _attach(
-        self, stale: Iterable[ObjectRef]
-    ) -> Steps[Mapping[ObjectRef, tuple[tuple[Attachment, ...], frozenset[ObjectRef]]]]:
+    def _attach(self, stale: Iterable[ObjectRef]) -> Steps[Mapping[ObjectRef, Attachments]]:
         """Attach routes again, and routes of another kind that have names in common with them."""
-        found: dict[ObjectRef, tuple[tuple[Attachment, ...], frozenset[ObjectRef]]] = {}
+        found: dict[ObjectRef, Attachments] = {}
         for ref in stale:
             route = self._route(ref)
             found[ref] = attachments(self._context, self._gateways, route) if route else _NOT_ATTACHED
-            self._conflicts.put(ref, wishes(route, found[ref][0]) if route else {})
+            self._conflicts.put(ref, wishes(route, found[ref].parents) if route else {})
             yield
         for ref in self._conflicts.resolve() - found.keys():
             if route := self._route(ref):
                 found[ref] = attachments(self._context, self._gateways, route)
         return found
 
-    def _update_route(
-        self,
-        ref: ObjectRef,
-        attached: tuple[Attachment, ...],
-        looked_at: frozenset[ObjectRef],
-        *,
-        keeps_translation: bool,
-    ) -> set[ListenerKey]:
+    def _update_route(self, ref: ObjectRef, attached: Attachments, *, keeps_translation: bool) -> set[ListenerKey]:
         """Translate a route again, and return the sockets whose listeners may differ."""
         route, before = self._route(ref), self._routes.pop(ref, None)
         known = before.translated if before and keeps_translation else {}
         after: RouteOutcome | None = None
-        if route and attached:
+        if route and attached.parents:
             if lost := self._conflicts.lost(ref):
-                attached = tuple(each.without(lost) for each in attached)
-            after = self._routes[ref] = outcome(self._context, route, attached, looked_at, known)
+                attached = attached._replace(parents=tuple(each.without(lost) for each in attached.parents))
+            after = self._routes[ref] = outcome(self._context, route, attached, known)
         references = after.references if after else _NO_REFERENCES
         self._referrers.set(ref, references)
         self._policies.route_changed(before.references if before else _NO_REFERENCES, references)

@@ -22,7 +22,7 @@ from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.translate.gateway.context import NO_USE, ParentUse
-from xds.translate.gateway.hostnames import ANY, intersections, is_hostname
+from xds.translate.gateway.hostnames import ANY, covering, intersections, is_hostname
 from xds.translate.gateway.slots import Slot, SlotKey
 from xds.translate.gateway.translated import Refusal
 
@@ -41,7 +41,7 @@ class AttachedListener:
 
 @dataclass(frozen=True, slots=True)
 class ParentRef:
-    """One of a route's parentRefs that names a parent of ours.
+    """A parentRef of a route that names a parent of ours.
 
     Attributes:
         index: In the list of parentRefs.
@@ -65,8 +65,8 @@ class Attachment:
 
     Attributes:
         listeners: The listeners that accept the route.
-        refused: Why none does.
-        lost: Why some don't, whose names belong to an older route of another kind; None: there is no such listener.
+        refused: Why no listener accepts the route; None: one does.
+        lost: Why listeners are lost to an older route of another kind with the same names; None: no listener is.
     """
 
     parent: ParentRef
@@ -121,6 +121,13 @@ def domains_of(slot: Slot, route: Route) -> tuple[str, ...]:
         names = [each.lower() for each in written if is_hostname(each.lower())] if written else [ANY]
         return intersections(slot.domain, names)
     return (ANY,)
+
+
+def hostname_at(domain: str, route: Route) -> str:
+    """The most specific hostname of a route that covers a domain: the domain, for a route without hostnames."""
+    written = route.spec.hostnames if isinstance(route, HTTPRoute | GRPCRoute) else None
+    named = {each.lower() for each in written or ()}
+    return next((each for each in covering(domain) if each in named), domain)
 
 
 def namespaces_read(slots: Iterable[Slot], route: Route) -> frozenset[ObjectRef]:

@@ -33,7 +33,7 @@ _REASONS: Final = {
 }
 """The reasons of the condition ResolvedRefs."""
 
-_EFFECT: Final = "its share of the requests is answered an error"
+_EFFECT: Final = "its share of the requests gets an error"
 _REMEDIES: Final = {
     Reason.BACKEND_NOT_FOUND: "Create the Service, or correct the name in the route.",
     Reason.EXTERNAL_NAME_REFUSED: "Use a Service with endpoints, or start the server with --allow-external-name.",

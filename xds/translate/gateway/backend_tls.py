@@ -1,6 +1,6 @@
 """BackendTLSPolicies: TLS from proxies to the Services that a policy targets.
 
-A policy protects: one that can't be followed closes the way to its Services.
+A policy protects: requests to a Service whose policy can't be followed are answered 500.
 
 Source: https://gateway-api.sigs.k8s.io/api-types/backendtlspolicy/
 """
@@ -85,7 +85,7 @@ def backend_tls(context: GatewayContext, service: Service, port: int, use: Paren
         message = f"{policy.ref} of Service {service.key} can't be followed, so requests are answered 500 and never "
         message += f"sent without TLS: {judged.refused.message}"
         return BackendTlsChoice(refused=Refusal(INVALID_POLICY, message), references=references)
-    if use.client_certificate:  # whose content is read again whenever the route is translated
+    if use.client_certificate:  # a change of the Secret translates the route again
         references |= {ObjectRef(Secret.kind, *use.client_certificate)}
     tls = BackendTls(
         use.client_certificate,

@@ -40,7 +40,7 @@ def without_conflicts(layers: Iterable[Sequence[Slot]]) -> Steps[list[Slot]]:
     overlapping = {socket: _overlapping(each.holders) for socket, each in sockets.items()}
     return [
         replace(each, overlaps=True)
-        if each.ends_tls and any(each.domain in overlapping[socket] for socket in each.sockets)
+        if each.terminates_tls and any(each.domain in overlapping[socket] for socket in each.sockets)
         else each
         for each in found
     ]
@@ -75,7 +75,7 @@ def _conflict(slot: Slot, sockets: Mapping[ListenerKey, _Socket]) -> Refusal | N
 
 def _overlapping(holders: Mapping[str, Slot]) -> set[str]:
     """The domains of listeners with TLS that share names with another such listener."""
-    ending = {domain for domain, slot in holders.items() if slot.ends_tls}
+    ending = {domain for domain, slot in holders.items() if slot.terminates_tls}
     pairs = ((domain, other) for domain in ending for other in covering(domain) if other != domain and other in ending)
     return {each for pair in pairs for each in pair}
 

@@ -12,8 +12,7 @@ from xds.problems.field_path import FieldPath
 from xds.problems.text import shown
 from xds.traffic.cors import ANY_ORIGIN, NO_ORIGIN, Cors, grouped, is_comparable
 from xds.translate.gateway.context import GatewayContext
-from xds.translate.gateway.findings import InvalidRuleError
-from xds.translate.gateway.translated import Refusal
+from xds.translate.gateway.findings import invalid_value
 
 _ANY: Final = "*"
 _ORIGIN: Final = re.compile(
@@ -33,7 +32,7 @@ def cors(context: GatewayContext, written: HTTPCORSFilter, at: FieldPath) -> Cor
     if written.allow_credentials:  # browsers take `*` for the name of a header
         exposed = tuple(each for each in exposed if each != _ANY)
     if not 0 < written.max_age < 2**31:
-        raise _invalid(f"{written.max_age} is no number of seconds from 1 on", at.child("maxAge"))
+        raise invalid_value(f"{written.max_age} is no number of seconds from 1 on", at.child("maxAge"))
     return Cors(
         _origins(context, written, at.child("allowOrigins")),
         methods=", ".join(_names(written.allow_methods, at.child("allowMethods"))),
@@ -56,9 +55,9 @@ def _origins(context: GatewayContext, written: HTTPCORSFilter, at: FieldPath) ->
         origin = _origin(text)
         if origin is None:
             why = f"{shown(text)} is no origin, such as https://app.example.com or https://*.example.com"
-            raise _invalid(why, at.child(index))
+            raise invalid_value(why, at.child(index))
         if not is_comparable(origin, context.max_regex_size):
-            raise _invalid(f"{shown(text)} is too long to be compared by Envoy", at.child(index))
+            raise invalid_value(f"{shown(text)} is too long to be compared by Envoy", at.child(index))
         found[origin] = None
     return grouped(tuple(found), context.max_regex_size)
 
@@ -80,10 +79,5 @@ def _names(names: Iterable[str] | None, at: FieldPath) -> tuple[str, ...]:
     listed = tuple(dict.fromkeys(names or ()))
     for index, name in enumerate(listed):
         if not _TOKEN.fullmatch(name):
-            raise _invalid(f"{shown(name)} is no name of a method or header", at.child(index))
+            raise invalid_value(f"{shown(name)} is no name of a method or header", at.child(index))
     return listed
-
-
-def _invalid(why: str, at: FieldPath) -> InvalidRuleError:
-    message = f"{why}, so requests of the rule are answered an error"
-    return InvalidRuleError(Refusal("UnsupportedValue", message, at, "Correct the value."))

@@ -217,5 +217,5 @@ def invalid(why: str, at: FieldPath) -> InvalidRuleError:
 
 
 def _refusal(reason: str, why: str, at: FieldPath) -> Refusal:
-    message = f"{why}, so requests that the filter is for are answered an error"
+    message = f"{why}, so requests that the filter is for get an error"
     return Refusal(reason, message, at, "Correct or remove the filter.")

@@ -1,6 +1,7 @@
 """The findings of the translation of a route, beside its routes."""
 
 from xds.kube.gateway_objects import GatewayObject
+from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef
 from xds.traffic.backends import Backend, BackendKey
 from xds.translate.gateway.context import GatewayContext, ParentUse
@@ -15,6 +16,11 @@ class InvalidRuleError(ValueError):
         self.refusal = refusal
 
 
+def invalid_value(why: str, at: FieldPath, remedy: str = "Correct the value.") -> InvalidRuleError:
+    """The error of a rule with a value that can't be followed."""
+    return InvalidRuleError(Refusal("UnsupportedValue", f"{why}, so requests of the rule get an error", at, remedy))
+
+
 class RouteFindings:
     """Collects the findings of the translation of a route.
 
@@ -26,7 +32,7 @@ class RouteFindings:
     Attributes:
         backends: Those that the routes use.
         references: Each object that was looked at.
-        broken: Why each reference that can't be followed can't be.
+        broken: The fault of each reference that can't be followed.
         left_out: Why rules are left out, by their number from 0.
         lessened: Why shares of rules that are served answer an error, by the number of the rule.
     """
@@ -47,5 +53,5 @@ class RouteFindings:
 
     @property
     def unresolved(self) -> Refusal | None:
-        """Why the first of the references that can't be followed can't be; None: all can."""
+        """The fault of the first reference that can't be followed; None: all references can."""
         return self.broken[0] if self.broken else None

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from xds.problems.problem import Key, ObjectRef
 from xds.traffic.bound import ListenerKey
 from xds.traffic.layer4 import Layer4Route
 from xds.translate.gateway.hostnames import specificity
+
+SocketPlace: TypeAlias = tuple[ListenerKey, str, str]
+"""A socket, a domain of a route, and the domain of the listener that the route is attached to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,11 @@ class Forwards:
     def __init__(self) -> None:
         self._claims: dict[tuple[ListenerKey, str], dict[str, dict[ObjectRef, ForwardClaim]]] = {}
 
-    def claim(self, place: tuple[ListenerKey, str, str], route: ObjectRef, claim: ForwardClaim | None) -> bool:
+    def claim(self, place: SocketPlace, route: ObjectRef, claim: ForwardClaim | None) -> bool:
         """Replace the claim of a route at a place, and return whether anything changed.
 
         Args:
-            place: The socket, the domain of the route, and that of the listener.
+            place: The place.
             route: Claims the place.
             claim: None: the route has no claim.
         """

@@ -24,7 +24,13 @@ from xds.translate.gateway.translated import grants
 
 
 class Gateways:
-    """Attributes: current: The Gateways of ours. classes: The names of GatewayClasses of ours."""
+    """Keeps the plans of all Gateways of ours in step with their objects.
+
+    Attributes:
+        current: The plan of each Gateway of ours.
+        classes: The names of GatewayClasses of ours.
+        period: The period in which the judgements of certificates hold.
+    """
 
     def __init__(self, context: GatewayContext) -> None:
         self.current: dict[Key, GatewayPlan] = {}
@@ -88,7 +94,7 @@ class Gateways:
         return before
 
     def _judge_tls(self, touched: frozenset[ObjectRef], now: datetime) -> JudgeTls:
-        """A function that judges the end of TLS at listeners, and remembers listeners that nothing has touched."""
+        """A function that judges TLS termination at listeners. Unchanged listeners keep the last judgement."""
         stale = touched | {grants(each.namespace) for each in touched if each.kind == ReferenceGrant.kind}
         is_current = now in self.period
 

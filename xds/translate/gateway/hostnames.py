@@ -47,7 +47,7 @@ def specificity(hostname: str) -> tuple[bool, int]:
 
 
 def covering(domain: str) -> Iterator[str]:
-    """The domains that cover one, the most specific first: itself, wildcards, and `*`."""
+    """The domains that cover a domain, the most specific first: the domain itself, wildcards, and `*`."""
     yield domain
     if domain != ANY:
         yield from (each for each in wildcards_of(domain) if each != domain)

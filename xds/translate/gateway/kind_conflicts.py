@@ -55,7 +55,14 @@ class _Names:
 
 @dataclass(slots=True)
 class _Listener:
-    """Attributes: wishes: By kind. names: By kind, once there are routes of both."""
+    """The routes that a listener would accept.
+
+    Attributes:
+        wishes: By kind of route.
+        names: By kind of route, once the listener has routes of both kinds.
+        stale: The routes to decide again.
+        lost: The routes whose names belong to older routes of the other kind.
+    """
 
     wishes: dict[str, dict[ObjectRef, Wish]] = field(default_factory=dict)
     names: dict[str, _Names] = field(default_factory=dict)
@@ -124,7 +131,7 @@ class KindConflicts:
             del listener.wishes[route.kind]
 
     def _decide(self, listener: _Listener) -> tuple[Set[ObjectRef], Set[ObjectRef]]:
-        """The losers among the routes that had to be decided, and these."""
+        """The losers among the routes to decide, and all routes to decide."""
         if len(listener.wishes) < 2:
             listener.names.clear()
             return frozenset(), listener.lost | listener.stale
@@ -144,7 +151,7 @@ class KindConflicts:
         return lost, concerned | listener.stale
 
     def _concerned(self, listener: _Listener) -> set[ObjectRef]:
-        """The routes that depend on stale ones: their rivals, the rivals of these, and so on."""
+        """The routes that depend on stale routes: rivals, the rivals of rivals, and so on."""
         found = {each for each in listener.stale if each in listener.wishes.get(each.kind, ())}
         pending = set(found)
         while pending:

@@ -38,7 +38,7 @@ def translate_layer4_route(
     route: TLSRoute | TCPRoute | UDPRoute,
     use: ParentUse = NO_USE,
     *,
-    ends_tls: bool = False,
+    terminates_tls: bool = False,
 ) -> TranslatedRoute:
     """The route of the first rule; the API allows exactly one.
 
@@ -46,8 +46,8 @@ def translate_layer4_route(
         context: The objects and options.
         route: The route.
         use: The facts of the Gateway.
-        ends_tls: Whether a listener ends TLS in front of a TLSRoute. BackendTLSPolicies count only there: other bytes
-            reach the backend as the client sent them.
+        terminates_tls: Whether a listener terminates TLS in front of a TLSRoute. BackendTLSPolicies count only there:
+            other bytes reach the backend as the client sent them.
     """
     rules = route.spec.rules or ()
     if not rules:
@@ -56,7 +56,7 @@ def translate_layer4_route(
     findings = RouteFindings(context, route, use)
     at, refs = _RULES.child(0), rules[0].backend_refs or ()
     transport = Transport.UDP if isinstance(route, UDPRoute) else Transport.TCP
-    shares, services = _shares(findings, refs, at.child("backendRefs"), transport, ends_tls=ends_tls)
+    shares, services = _shares(findings, refs, at.child("backendRefs"), transport, terminates_tls=terminates_tls)
     policy = Layer4Policy(
         _idle_timeout(services, transport),
         any(map(_keeps_client, services)),
@@ -81,13 +81,13 @@ def _left_out(rules: int) -> Refusal | None:
 
 
 def _shares(
-    findings: RouteFindings, refs: Sequence[BackendRef], at: FieldPath, transport: Transport, *, ends_tls: bool
+    findings: RouteFindings, refs: Sequence[BackendRef], at: FieldPath, transport: Transport, *, terminates_tls: bool
 ) -> tuple[tuple[Share, ...], list[Service]]:
     """The shares of all references, and the Services that can be used. A backend of weight 0 gets nothing."""
     shares: list[Share] = []
     services: list[Service] = []
     for index, ref in enumerate(refs):
-        found = _backend(findings, ref, at.child(index), transport, ends_tls=ends_tls)
+        found = _backend(findings, ref, at.child(index), transport, terminates_tls=terminates_tls)
         if isinstance(found, Refusal):
             findings.unresolve(found)
         weight = min(max(ref.weight, 0), MAX_WEIGHT)
@@ -104,7 +104,7 @@ def _shares(
 
 
 def _backend(
-    findings: RouteFindings, ref: BackendRef, at: FieldPath, transport: Transport, *, ends_tls: bool
+    findings: RouteFindings, ref: BackendRef, at: FieldPath, transport: Transport, *, terminates_tls: bool
 ) -> tuple[Service, Backend] | Refusal:
     context, effect = findings.context, _EFFECTS[transport]
     key = permitted_service(findings, ref, at, effect)
@@ -117,7 +117,7 @@ def _backend(
         BackendProtocol.UDP if is_udp else BackendProtocol.TCP,
         balancing=Balancing.HASH if is_hashed else Balancing.ROUND_ROBIN,
     )
-    if ends_tls and service and ref.port:
+    if terminates_tls and service and ref.port:
         choice = backend_tls(context, service, ref.port, findings.use)
         findings.references |= choice.references
         if choice.refused:
@@ -136,7 +136,7 @@ def _keeps_client(service: Service) -> bool:
 
 
 def _idle_timeout(services: Sequence[Service], transport: Transport) -> timedelta:
-    """The longest that a Service asks for, or the usual one."""
+    """The longest idle timeout that a Service asks for, or the usual idle timeout."""
     asked = (idle_timeout(each.annotations, transport, _unreported) for each in services)
     return max(filter(None, asked), default=STREAM_DEFAULTS.idle_timeout(transport))
 

@@ -1,4 +1,4 @@
-"""The end of TLS at a listener: its certificates, and the certificates that clients are asked for."""
+"""TLS termination at a listener: its certificates, and the certificates that clients are asked for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ _UNSUPPORTED: Final = "UnsupportedValue"
 
 @dataclass(frozen=True, slots=True)
 class ListenerTls:
-    """The end of TLS at a listener.
+    """TLS termination at a listener.
 
     Attributes:
         tls: None: TLS isn't ended, by mode `Passthrough` or because the listener can't be served as asked for.
@@ -66,7 +66,7 @@ class ListenerTls:
 def listener_tls(
     context: GatewayContext, gateway: Gateway, owner: Gateway | ListenerSet, listener: Listener, now: datetime
 ) -> ListenerTls:
-    """The end of TLS at a listener of protocol HTTPS or TLS.
+    """TLS termination at a listener of protocol HTTPS or TLS.
 
     Args:
         context: The surroundings.

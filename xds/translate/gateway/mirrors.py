@@ -12,8 +12,7 @@ from xds.traffic.mirror import EVERY_REQUEST, Mirror
 from xds.traffic.upstream import BackendProtocol
 from xds.translate.annotated_backends import LONGEST_COPY
 from xds.translate.gateway.backend_refs import resolve_backend
-from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
-from xds.translate.gateway.translated import Refusal
+from xds.translate.gateway.findings import RouteFindings, invalid_value
 
 
 def mirror(
@@ -48,18 +47,15 @@ def _for_copies(backend: Backend) -> Backend:
 def _millionths(written: HTTPRequestMirrorFilter, at: FieldPath) -> int:
     fraction = written.fraction
     if written.percent is not None and fraction is not None:
-        raise _invalid("percent and fraction are both set", at)
+        raise invalid_value("percent and fraction are both set", at)
     if fraction is not None:
         if fraction.denominator < 1 or not 0 <= fraction.numerator <= fraction.denominator:
-            raise _invalid(f"{fraction.numerator}/{fraction.denominator} is no share from 0 to 1", at.child("fraction"))
+            raise invalid_value(
+                f"{fraction.numerator}/{fraction.denominator} is no share from 0 to 1", at.child("fraction")
+            )
         return round(EVERY_REQUEST * fraction.numerator / fraction.denominator)
     if written.percent is None:
         return EVERY_REQUEST
     if not 0 <= written.percent <= 100:
-        raise _invalid(f"{written.percent} is no percentage from 0 to 100", at.child("percent"))
+        raise invalid_value(f"{written.percent} is no percentage from 0 to 100", at.child("percent"))
     return written.percent * EVERY_REQUEST // 100
-
-
-def _invalid(why: str, at: FieldPath) -> InvalidRuleError:
-    message = f"{why}, so requests of the rule are answered an error"
-    return InvalidRuleError(Refusal("UnsupportedValue", message, at, "Correct the share."))

@@ -32,8 +32,8 @@ class GatewayOptions:
         listener_address: The address that the listeners of Ingress bind.
         http_ports: The port of plain HTTP that proxies bind for Ingress, and the port as clients see it.
         https_ports: Likewise for HTTPS.
-        shared_addresses: Addresses under which clients reach the listeners of Ingress, and the address that they bind
-            unless that stands for all. A Gateway with such an address shares the virtual hosts of Ingress on the two
+        shared_addresses: Addresses under which clients reach the listeners of Ingress, and the bound address unless
+            that is the any-address. A Gateway with such an address shares the virtual hosts of Ingress on the two
             ports.
         published: The Service of `--publish-service`, under whose addresses clients reach the listeners of Ingress,
             too; None: there is none.
@@ -73,7 +73,7 @@ class GatewayOptions:
         return self.listener_address if address in self.shared_addresses else address
 
     def is_shared(self, socket: ListenerKey) -> bool:
-        """Whether the socket is that of an Ingress listener, whose hosts are then shared."""
+        """Whether the socket is a listener of Ingress, whose hosts are shared."""
         return bool(self.shared_addresses) and socket in (self.http_socket, self.https_socket)
 
 

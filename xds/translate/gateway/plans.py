@@ -29,7 +29,7 @@ from xds.translate.gateway.translated import Refusal
 from xds.translate.layer4.entries import MAX_PORT
 
 JudgeTls: TypeAlias = Callable[[Gateway, Owner, Listener], ListenerTls]
-"""Judges the end of TLS at a listener of a Gateway, or of a ListenerSet of the Gateway."""
+"""Judges TLS termination at a listener of a Gateway, or of a ListenerSet of the Gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def plans(context: GatewayContext, claimants: Sequence[Claimant], judge_tls: Jud
         context: The surroundings.
         claimants: The Gateways, the senior first: of two listeners that can't share a socket, the senior Gateway's is
             served.
-        judge_tls: Judges the end of TLS at a listener.
+        judge_tls: Judges TLS termination at a listener.
     """
     alone: list[GatewayPlan] = []
     for each in claimants:
@@ -246,7 +246,7 @@ def _refused_listener(slot: Slot, names: set[str]) -> Refusal | None:
         message = f"another listener of the object has the same name, {effect}. Rename one."
         return Refusal("UnsupportedValue", message, slot.field.child("name"))
     if not 0 < listener.port <= MAX_PORT:
-        message = f"port {listener.port} is none from 1 to {MAX_PORT}, {effect}"
+        message = f"port {listener.port} isn't within 1 to {MAX_PORT}, {effect}. Correct it."
         return Refusal("PortUnavailable", message, slot.field.child("port"))
     if slot.domain != ANY and not is_hostname(slot.domain):
         message = f"hostname {shown(slot.domain)} is neither a DNS name nor a wildcard, {effect}. Correct it."

@@ -18,8 +18,7 @@ from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.retries import Retries
 from xds.traffic.timeouts import Timeouts
 from xds.translate.gateway.durations import duration
-from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
-from xds.translate.gateway.translated import Refusal
+from xds.translate.gateway.findings import RouteFindings, invalid_value
 from xds.translate.nginx.custom_headers import NEVER_SET
 
 DEFAULT_ATTEMPTS: Final = 2
@@ -46,7 +45,7 @@ def rule_policy(findings: RouteFindings, rule: HTTPRouteRule | GRPCRouteRule, at
         affinity = _affinity(findings, rule.session_persistence, at)
         if affinity.header and sum(each.weight > 0 for each in rule.backend_refs or ()) > 1:
             why = "sessions by header can't be kept over several backendRefs; use type Cookie"
-            raise _invalid(why, at.child("sessionPersistence", "type"))
+            raise invalid_value(why, at.child("sessionPersistence", "type"))
         policy = replace(policy, affinity=affinity)
     return policy
 
@@ -56,7 +55,7 @@ def _with_times(policy: Policy, written: HTTPRouteTimeouts, retry: HTTPRouteRetr
     request = _time(written.request, field.child("request"))
     of_try = _time(written.backend_request, field.child("backendRequest"))
     if request and of_try and of_try > request:
-        raise _invalid(f"{written.backend_request} is longer than request", field.child("backendRequest"))
+        raise invalid_value(f"{written.backend_request} is longer than request", field.child("backendRequest"))
     retries = _retries(retry, of_try, at.child("retry")) if retry else None
     # Without a retry, the only try is the request.
     whole = request if retries else of_try or request
@@ -72,17 +71,17 @@ def _time(text: str | None, at: FieldPath) -> timedelta | None:
         return None
     found = duration(text)
     if found is None:
-        raise _invalid(f"{shown(text)} is no duration, such as 10s or 1h30m", at)
+        raise invalid_value(f"{shown(text)} is no duration, such as 10s or 1h30m", at)
     return found or None
 
 
 def _retries(written: HTTPRouteRetry, longest_try: timedelta | None, at: FieldPath) -> Retries:
     for index, code in enumerate(written.codes or ()):
         if not 400 <= code <= 599:
-            raise _invalid(f"{code} is no status from 400 to 599", at.child("codes", index))
+            raise invalid_value(f"{code} is no status from 400 to 599", at.child("codes", index))
     attempts = DEFAULT_ATTEMPTS if written.attempts is None else written.attempts
     if not 1 <= attempts <= MAX_ATTEMPTS:
-        raise _invalid(f"{attempts} is no number from 1 to {MAX_ATTEMPTS}", at.child("attempts"))
+        raise invalid_value(f"{attempts} is no number from 1 to {MAX_ATTEMPTS}", at.child("attempts"))
     return Retries(
         tries=1 + attempts,
         on_error=True,
@@ -98,20 +97,20 @@ def _affinity(findings: RouteFindings, written: SessionPersistence, at: FieldPat
     field = at.child("sessionPersistence")
     name = written.session_name or _default_name(findings, at)
     if not _SESSION_NAME.fullmatch(name):
-        raise _invalid(f"{shown(name)} is no name of a cookie or header", field.child("sessionName"))
+        raise invalid_value(f"{shown(name)} is no name of a cookie or header", field.child("sessionName"))
     lifetime = _time(written.absolute_timeout, field.child("absoluteTimeout"))
     if written.idle_timeout:
-        raise _invalid("sessions can't end after a pause", field.child("idleTimeout"))
+        raise invalid_value("sessions can't end after a pause", field.child("idleTimeout"))
     if written.type == "Header":
         if lifetime:
-            raise _invalid("sessions by header can't end after a time", field.child("absoluteTimeout"))
+            raise invalid_value("sessions by header can't end after a time", field.child("absoluteTimeout"))
         if name.lower() in NEVER_SET or name.lower().startswith("x-envoy-"):
-            raise _invalid(f"{shown(name)} is a header of another meaning", field.child("sessionName"))
+            raise invalid_value(f"{shown(name)} is a header of another meaning", field.child("sessionName"))
         return Affinity(name, path="/", moves_on_failure=True, header=name.lower())
     if written.type != "Cookie":
-        raise _invalid(f"{shown(written.type)} is neither Cookie nor Header", field.child("type"))
+        raise invalid_value(f"{shown(written.type)} is neither Cookie nor Header", field.child("type"))
     if lifetime is None and written.cookie_config and written.cookie_config.lifetime_type == "Permanent":
-        raise _invalid("a permanent cookie needs an absoluteTimeout", field.child("cookieConfig"))
+        raise invalid_value("a permanent cookie needs an absoluteTimeout", field.child("cookieConfig"))
     return Affinity(name, path="/", moves_on_failure=True, lifetime=lifetime)
 
 
@@ -119,8 +118,3 @@ def _default_name(findings: RouteFindings, at: FieldPath) -> str:
     """A name that no other rule has."""
     rule = f"{findings.route.ref.kind} {findings.route.key} {at}"
     return f"xds-session-{hashlib.blake2s(rule.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
-
-
-def _invalid(why: str, at: FieldPath) -> InvalidRuleError:
-    message = f"{why}, so requests of the rule are answered an error"
-    return InvalidRuleError(Refusal("UnsupportedValue", message, at, "Correct the value."))

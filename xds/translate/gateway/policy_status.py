@@ -56,12 +56,15 @@ def policy_outcome(context: GatewayContext, policy: BackendTLSPolicy, gateways: 
 
 
 def _missing_port(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal | None:
-    """Why a policy counts nowhere: each target is a port that its Service doesn't have; None if one has its port."""
+    """Why a policy has no effect: no Service has the targeted port; None: a Service has the port."""
     targets = list(targets_of(policy))
     missing = [each for each in targets if _lacks_port(context, each)]
     if not missing or len(missing) < len(targets):
         return None
-    message = f"{missing[0]} doesn't exist: sectionName must be the name of a port. Its requests are sent without TLS."
+    message = (
+        f"{missing[0]} doesn't exist, so requests of the Service are sent without TLS. Name a port of the Service in "
+        "sectionName."
+    )
     return Refusal("TargetNotFound", message, _TARGETS)
 
 
@@ -73,11 +76,14 @@ def _lacks_port(context: GatewayContext, target: Target) -> bool:
 
 
 def _conflict(context: GatewayContext, policy: BackendTLSPolicy) -> Refusal | None:
-    """Why a policy decides nowhere; None if it is the oldest one of a target."""
+    """Why a policy has no effect: older policies have all its targets; None: the policy has a target."""
     found = [(each, context.policies.winner(context.state, each)) for each in targets_of(policy)]
     lost = [(target, winner) for target, winner in found if winner and winner.key != policy.key]
     if not lost or len(lost) < len(found):
         return None
     target, winner = lost[0]
-    message = f"{winner.ref} has precedence for {target}: it is older, or comes first by name"
+    message = (
+        f"{winner.ref} has precedence for {target}, as the older policy or the first one by name, so {policy.ref} has "
+        "no effect. Delete one of the two."
+    )
     return Refusal("Conflicted", message, _TARGETS)

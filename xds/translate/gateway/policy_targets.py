@@ -41,7 +41,7 @@ class PolicyTargets:
         self._is_read = False
 
     def follow(self, state: KubeState, changed: Iterable[ObjectRef]) -> frozenset[Key]:
-        """Take policies that changed, came or went, and return all policies with one of their targets."""
+        """Note changed policies, and return all policies with a common target."""
         concerned: set[Key] = set()
         for each in changed:
             if each.kind == BackendTLSPolicy.kind:

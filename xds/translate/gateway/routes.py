@@ -9,10 +9,17 @@ from xds.kube.state import seniority
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.backends import Backend, BackendKey
-from xds.traffic.bound import ListenerKey, TableKey
-from xds.translate.gateway.attachment import AttachedListener, Attachment, ParentRef, attach, namespaces_read, parent_of
+from xds.translate.gateway.attachment import (
+    AttachedListener,
+    Attachment,
+    ParentRef,
+    attach,
+    hostname_at,
+    namespaces_read,
+    parent_of,
+)
 from xds.translate.gateway.context import GatewayContext, ParentUse
-from xds.translate.gateway.forwards import ForwardClaim
+from xds.translate.gateway.forwards import ForwardClaim, SocketPlace
 from xds.translate.gateway.gateways import Gateways
 from xds.translate.gateway.grpc_route import translate_grpc_route
 from xds.translate.gateway.http_route import translate_http_route
@@ -21,7 +28,7 @@ from xds.translate.gateway.layer4_route import translate_layer4_route
 from xds.translate.gateway.slots import SlotKey
 from xds.translate.gateway.status import Condition, ParentStatus, RouteStatus
 from xds.translate.gateway.statuses import problem
-from xds.translate.gateway.tables import Claim
+from xds.translate.gateway.tables import Claim, TablePlace
 from xds.translate.gateway.translated import Refusal, TranslatedRoute
 
 
@@ -29,11 +36,11 @@ class RouteUse(NamedTuple):
     """The use that a parent makes of a route, which decides over the translation.
 
     Attributes:
-        ends_tls: Whether the listener ends the TLS of connections that a TLSRoute passes on.
+        terminates_tls: Whether the listener terminates the TLS of connections that a TLSRoute passes on.
     """
 
     parent: ParentUse
-    ends_tls: bool = False
+    terminates_tls: bool = False
 
 
 KINDS: Final[Mapping[str, type[Route]]] = {kind.kind: kind for kind in ROUTE_KINDS}
@@ -79,8 +86,8 @@ class RouteOutcome:
         translated: The translation for each use of the route.
         references: The objects that were looked at.
         slots: The listeners that the route is attached to.
-        claims: The places of the route in route tables: table, domain, and the domain of the listener.
-        forwards: The places of the route at sockets whose connections are passed on: socket, and likewise.
+        claims: The places of the route in route tables.
+        forwards: The places of the route at sockets whose connections are passed on.
     """
 
     route: Route
@@ -88,8 +95,8 @@ class RouteOutcome:
     translated: Mapping[RouteUse, TranslatedRoute]
     references: frozenset[ObjectRef]
     slots: frozenset[SlotKey]
-    claims: Mapping[tuple[TableKey, str, str], Claim]
-    forwards: Mapping[tuple[ListenerKey, str, str], ForwardClaim]
+    claims: Mapping[TablePlace, Claim]
+    forwards: Mapping[SocketPlace, ForwardClaim]
 
     @property
     def gateways(self) -> frozenset[Key]:
@@ -124,10 +131,19 @@ def parents_of(route: Route) -> frozenset[ObjectRef]:
     return frozenset(filter(None, (parent_of(each, route.key) for each in route.spec.parent_refs or ())))
 
 
-def attachments(
-    context: GatewayContext, gateways: Gateways, route: Route
-) -> tuple[tuple[Attachment, ...], frozenset[ObjectRef]]:
-    """The attachment of each parentRef with a parent of ours, and the objects that were looked at."""
+class Attachments(NamedTuple):
+    """The outcomes of the parentRefs with a parent of ours.
+
+    Attributes:
+        looked_at: The objects that decided over the attachments.
+    """
+
+    parents: tuple[Attachment, ...] = ()
+    looked_at: frozenset[ObjectRef] = frozenset()
+
+
+def attachments(context: GatewayContext, gateways: Gateways, route: Route) -> Attachments:
+    """Attach a route to the listeners of each parentRef with a parent of ours."""
     found: list[Attachment] = []
     references: frozenset[ObjectRef] = frozenset()
     for index, each in enumerate(route.spec.parent_refs or ()):
@@ -137,7 +153,7 @@ def attachments(
             plan, slots = ours
             found.append(attach(context.state, route, ParentRef(each, index, plan.gateway.key, plan.use.parent), slots))
             references |= namespaces_read(slots, route)
-    return tuple(found), references
+    return Attachments(tuple(found), references)
 
 
 def wishes(route: Route, attached: Iterable[Attachment]) -> Mapping[SlotKey, Wish]:
@@ -151,8 +167,7 @@ def wishes(route: Route, attached: Iterable[Attachment]) -> Mapping[SlotKey, Wis
 def outcome(
     context: GatewayContext,
     route: Route,
-    attached: Iterable[Attachment],
-    looked_at: frozenset[ObjectRef],
+    attached: Attachments,
     known: Mapping[RouteUse, TranslatedRoute],
 ) -> RouteOutcome:
     """Translate a route for its parents.
@@ -160,8 +175,7 @@ def outcome(
     Args:
         context: The surroundings.
         route: As it is.
-        attached: The outcome of each parentRef with a parent of ours.
-        looked_at: The objects that decided over the attachments.
+        attached: The outcomes of the parentRefs.
         known: Translations that still hold.
     """
     translated: dict[RouteUse, TranslatedRoute] = {}
@@ -171,8 +185,8 @@ def outcome(
             translated[use] = known[use] if use in known else _translate(context, route, use)
         return translated[use]
 
-    parents = tuple(_parent_outcome(route, each, of) for each in attached)
-    references = looked_at.union(*(each.references for each in translated.values()))
+    parents = tuple(_parent_outcome(route, each, of) for each in attached.parents)
+    references = attached.looked_at.union(*(each.references for each in translated.values()))
     claims, forwards = _places(route, parents)
     slots = frozenset(listener.slot.key for each in parents if each.refused is None for listener, _ in each.attached)
     return RouteOutcome(route, parents, translated, references, slots, claims, forwards)
@@ -181,7 +195,7 @@ def outcome(
 def _parent_outcome(route: Route, attachment: Attachment, of: Callable[[RouteUse], TranslatedRoute]) -> ParentOutcome:
     use = attachment.parent.use
     is_passed = isinstance(route, TLSRoute)
-    attached = tuple((each, of(RouteUse(use, is_passed and each.slot.ends_tls))) for each in attachment.listeners)
+    attached = tuple((each, of(RouteUse(use, is_passed and each.slot.terminates_tls))) for each in attachment.listeners)
     # The conditions for a parent that doesn't accept the route need a translation, too.
     translations = tuple({id(each): each for _, each in attached}.values()) or (of(RouteUse(use)),)
     refused = attachment.refused or next((each.refused for each in translations if each.refused), None)
@@ -190,18 +204,21 @@ def _parent_outcome(route: Route, attachment: Attachment, of: Callable[[RouteUse
 
 def _places(
     route: Route, parents: Iterable[ParentOutcome]
-) -> tuple[Mapping[tuple[TableKey, str, str], Claim], Mapping[tuple[ListenerKey, str, str], ForwardClaim]]:
+) -> tuple[Mapping[TablePlace, Claim], Mapping[SocketPlace, ForwardClaim]]:
     rank = seniority(route)
-    claims: dict[tuple[TableKey, str, str], Claim] = {}
-    forwards: dict[tuple[ListenerKey, str, str], ForwardClaim] = {}
+    claims: dict[TablePlace, Claim] = {}
+    forwards: dict[SocketPlace, ForwardClaim] = {}
     for listener, translated in (pair for each in parents for pair in each.attached):
         slot = listener.slot
         if not slot.is_served:
             continue
         for socket in slot.sockets:
             if slot.speaks_http and translated.routes:
-                claim, table = Claim(slot.domain, rank, translated.routes), slot.table(socket)
-                claims.update(((table, domain, slot.domain), claim) for domain in listener.domains)
+                table, found = slot.table(socket), translated.routes
+                for domain in listener.domains:
+                    # A hostname that is wider than the listener's gives way to other routes' names there.
+                    hostname = hostname_at(domain, route) if domain == slot.domain else domain
+                    claims[table, domain, slot.domain] = Claim(slot.domain, hostname, rank, found)
             elif not slot.speaks_http and translated.forward:
                 forward = ForwardClaim(rank, translated.forward)
                 forwards.update(((socket, domain, slot.domain), forward) for domain in listener.domains)
@@ -215,4 +232,4 @@ def _translate(context: GatewayContext, route: Route, use: RouteUse) -> Translat
         case GRPCRoute():
             return translate_grpc_route(context, route, use.parent)
         case _:
-            return translate_layer4_route(context, route, use.parent, ends_tls=use.ends_tls)
+            return translate_layer4_route(context, route, use.parent, terminates_tls=use.terminates_tls)

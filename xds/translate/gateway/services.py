@@ -61,8 +61,8 @@ def _refused_addresses(gateway: Gateway) -> Refusal | None:
     for index, each in enumerate(gateway.spec.addresses or ()):
         if each.value or each.type != "IPAddress":
             message = (
-                f"addresses can't be chosen with --gateway-services, so Gateway {gateway.key} isn't served; remove "
-                "spec.addresses: status.addresses tells the address of the Gateway's Service"
+                f"addresses can't be chosen with --gateway-services, so Gateway {gateway.key} isn't served. Remove "
+                "spec.addresses: status.addresses tells the address of the Gateway's Service."
             )
             return Refusal("UnsupportedAddress", message, FieldPath.of("spec", "addresses", index))
     return None
@@ -72,9 +72,9 @@ def unaddressed(options: GatewayOptions, gateway: Gateway, found: ServiceRecord)
     """Why a Gateway has no address yet: its Service has none, or no port."""
     service = f"Service {options.fleet}/{service_name(gateway.key)}"
     if not found.targets:
-        message = f"{service} of the Gateway isn't there yet, or has no port; if that lasts, see the log of the leader"
+        message = f"{service} of the Gateway isn't there yet, or has no port. If that lasts, see the log of the leader."
     else:
-        message = f"{service} of the Gateway has no address yet; if that lasts, see the events of the Service"
+        message = f"{service} of the Gateway has no address yet. If that lasts, see the Events of the Service."
     return Refusal("AddressNotAssigned", message)
 
 
@@ -97,14 +97,16 @@ def parameters(state: KubeState, gateway: Gateway) -> Mapping[str, str] | Refusa
     effect = f"so Gateway {gateway.key} isn't served"
     config = state.config_map(Key(gateway.key.namespace, reference.name))
     if (reference.group, reference.kind) != ("", "ConfigMap"):
-        message = f"{named}, and parameters are a ConfigMap, {effect}; name a ConfigMap, or remove parametersRef"
+        message = f"{named}, and parameters are a ConfigMap, {effect}. Name a ConfigMap, or remove parametersRef."
     elif config is None or config.data is None:
-        message = f"{named}, which doesn't exist or can't be read, {effect}; create it, or remove parametersRef"
+        message = (
+            f"{named}, which is missing or can't be read, {effect}. Create the ConfigMap, or remove parametersRef."
+        )
     else:
         wrong = sorted(key for key, value in config.data.items() if not _is_parameter(key, value))
         if not wrong:
             return config.data
-        message = f"{named}, whose {shown(', '.join(wrong))} can't be followed, {effect}; keys are {_KEYS}"
+        message = f"{named}, whose {shown(', '.join(wrong))} can't be followed, {effect}. Keys are {_KEYS}."
     return Refusal("InvalidParameters", message, FieldPath.of("spec", "infrastructure", "parametersRef"))
 
 

@@ -13,7 +13,7 @@ from xds.traffic.routes import Route
 
 
 def with_sessions(route: Route) -> Iterator[Route]:
-    """The routes of sessions, one for each backend, and behind them the route itself, whose answers begin sessions."""
+    """A route for the sessions of each backend, and last the route itself, whose answers begin sessions."""
     action, affinity = route.action, route.policy.affinity
     if affinity is None or not isinstance(action, Forward) or len(action.backends) < 2:
         yield route

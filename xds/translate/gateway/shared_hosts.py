@@ -31,7 +31,7 @@ _REMEDY = "Remove one of the two. To move from Ingress to the Gateway API, delet
 
 
 class SharedHosts:
-    """Keeps the virtual hosts that Gateways share with Ingresses in step with both.
+    """Keeps the virtual hosts that Gateways share with Ingresses in step with their routes.
 
     Args:
         report: Takes the problems of each host.
@@ -47,14 +47,14 @@ class SharedHosts:
         self._shared: dict[bool, dict[str, VirtualHost]] = {False: {}, True: {}}
 
     def hosts(self, of_ingress: dict[str, VirtualHost], *, tls: bool) -> Hosts:
-        """The virtual hosts of plain requests, or of those by TLS."""
+        """The virtual hosts of plain requests, or of requests by TLS."""
         shared = self._shared[tls]
         return ChainMap(shared, of_ingress) if shared else of_ingress
 
     def update(
         self, of_ingress: Hosts, changed: Iterable[str], tables: Tables, changes: Mapping[TableKey, Set[str]]
     ) -> set[str]:
-        """Merge stale hosts again, and return those that differ.
+        """Merge stale hosts again, and return the hosts that differ.
 
         Args:
             of_ingress: The virtual hosts of Ingresses.
@@ -155,7 +155,7 @@ class _Merge:
         return [each for each in kept if id(each) not in lost], [each for each in added if id(each) not in lost]
 
     def _merged(self, one: Sequence[Route], other: Sequence[Route]) -> Iterator[Route]:
-        """Both in one order, without a change of the order of either."""
+        """The routes of both sides in one order. The order within a side stays."""
         left, right = list(reversed(one)), list(reversed(other))
         while left and right:
             is_left = self._order(left[-1]) <= self._order(right[-1])

@@ -30,8 +30,8 @@ def refused_port(context: GatewayContext, slot: Slot, addresses: Iterable[str]) 
     if not why:
         return None
     message = (
-        f"port {port} of {options.listener_address} {why}, so listener {slot.listener.name} isn't served; choose "
-        "another port or address"
+        f"port {port} of {options.listener_address} {why}, so listener {slot.listener.name} isn't served. Choose "
+        "another port or address."
     )
     return Refusal("PortUnavailable", message, slot.field.child("port"))
 
@@ -59,6 +59,6 @@ def refused_check(
         return None
     message = (
         f"clients of port {slot.listener.port}, which Ingress has too, can't be asked for certificates by "
-        f"spec.tls.frontend, so listener {slot.listener.name} isn't served; choose another port or address"
+        f"spec.tls.frontend, so listener {slot.listener.name} isn't served. Choose another port or address."
     )
     return Refusal("PortUnavailable", message, slot.field.child("port"))

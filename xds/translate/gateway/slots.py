@@ -57,7 +57,7 @@ _FAMILIES: Final = {
 
 
 class SlotKey(NamedTuple):
-    """Names a listener: names are unique in one object."""
+    """The name of a listener, unique in its object."""
 
     owner: ObjectRef
     name: str
@@ -71,10 +71,10 @@ class Slot:
         gateway: The Gateway that the listener belongs to.
         index: Of the listener in its object.
         kinds: Of the routes that may attach, as the status tells.
-        conflict: Why another listener rules this one out; None: none does.
+        conflict: Why another listener has the socket; None: there is no conflict.
         refused: Why the listener isn't accepted; None: it is.
         unresolved: Why a reference can't be followed; None: all can.
-        tls: The end of TLS; None: TLS isn't ended, or can't be.
+        tls: TLS termination; None: TLS isn't terminated, or can't be.
         overlaps: Whether another listener of the same port with TLS has names of this one, too.
         sockets: The sockets that hold the listener: connections of a listener that isn't accepted are closed there.
     """
@@ -111,7 +111,7 @@ class Slot:
         return Transport.UDP if self.family is Family.UDP else Transport.TCP
 
     @property
-    def ends_tls(self) -> bool:
+    def terminates_tls(self) -> bool:
         tls = self.listener.tls
         return self.family is Family.TLS and (self.listener.protocol == "HTTPS" or not tls or tls.mode == "Terminate")
 
@@ -122,7 +122,7 @@ class Slot:
     @property
     def is_usable(self) -> bool:
         """Whether the listener can be served: nothing but an address may be lacking."""
-        return self.is_accepted and (self.tls is not None or not self.ends_tls)
+        return self.is_accepted and (self.tls is not None or not self.terminates_tls)
 
     @property
     def is_served(self) -> bool:

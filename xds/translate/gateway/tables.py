@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
+from typing import TypeAlias
 
 from xds.problems.problem import Key, ObjectRef
 from xds.steps import Steps
@@ -12,6 +13,9 @@ from xds.traffic.https_redirect import NO_HTTPS_REDIRECT
 from xds.traffic.routes import Route, VirtualHost, most_specific_first
 from xds.translate.gateway.hostnames import ANY, covering, specificity
 
+TablePlace: TypeAlias = tuple[TableKey, str, str]
+"""A table, a domain of a route, and the domain of the listener that the route is attached to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -19,11 +23,13 @@ class Claim:
 
     Attributes:
         listener: The domain of the listener that the route is attached to.
+        hostname: The route's, which covers the domain.
         rank: The seniority of the route.
         routes: In the order of rules and matches.
     """
 
     listener: str
+    hostname: str
     rank: tuple[datetime, Key]
     routes: tuple[Route, ...]
 
@@ -85,11 +91,11 @@ class RouteTables:
             self._touch(table, known, domain)
         known.listeners = domains
 
-    def claim(self, place: tuple[TableKey, str, str], route: ObjectRef, claim: Claim | None) -> None:
+    def claim(self, place: TablePlace, route: ObjectRef, claim: Claim | None) -> None:
         """Replace the claim of a route.
 
         Args:
-            place: The table, the domain, and the domain of the listener.
+            place: The place.
             route: Claims the place.
             claim: None: the route has no claim.
         """
@@ -163,12 +169,16 @@ def _virtual_host(table: _Table, domain: str) -> VirtualHost | None:
                 found.setdefault(route, (each, claim))
     if domain != owner and all(each[0] != domain for each in found.values()):
         return None  # claims of another listener's routes alone
-    fallbacks = sum(len(claim.routes) for each, claim in found.values() if each != domain)
+    fallbacks = sum(len(claim.routes) for _, claim in found.values() if claim.hostname != domain)
     routes = tuple(_ordered(found.values()))
     return VirtualHost(domain, routes, https_redirect=NO_HTTPS_REDIRECT, fallbacks=fallbacks)
 
 
 def _ordered(found: Iterable[tuple[str, Claim]]) -> Iterable[Route]:
-    by_hostname = sorted(found, key=lambda each: (specificity(each[0]), each[1].rank))
-    for _, group in groupby(by_hostname, key=lambda each: specificity(each[0])):
+    def by_hostname(each: tuple[str, Claim]) -> tuple[tuple[bool, int], tuple[bool, int]]:
+        domain, claim = each
+        return specificity(domain), specificity(claim.hostname)
+
+    ordered = sorted(found, key=lambda each: (by_hostname(each), each[1].rank))
+    for _, group in groupby(ordered, key=by_hostname):
         yield from most_specific_first(route for _, claim in group for route in claim.routes)

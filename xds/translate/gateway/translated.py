@@ -13,13 +13,13 @@ from xds.traffic.routes import Route
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a condition is false.
+    """The reason for a false condition.
 
     Attributes:
-        reason: The condition's, of the Gateway API where there is one, such as `RefNotPermitted`.
-        message: Names the object and tells what happens instead, and without a remedy what to do.
+        reason: The reason of the condition, such as `RefNotPermitted`, from the Gateway API if the API has one.
+        message: Names the object and the effect; without `remedy`, also the remedy.
         field: The part of the object that is to blame.
-        remedy: What to do; empty: the message tells.
+        remedy: Empty: the message has the remedy.
     """
 
     reason: str
@@ -45,8 +45,8 @@ class TranslatedRoute:
         partially: Rules that are left out while others are served (condition `PartiallyInvalid`); None: none is.
         unresolved: Why references can't be followed (condition `ResolvedRefs`); their share of requests is answered
             500. None: all can.
-        left_out: Why each rule that is left out is, and each share.
-        broken: Why each reference that can't be followed can't be.
+        left_out: The fault of each rule that is left out, and of each share that answers an error.
+        broken: The fault of each reference that can't be followed.
         references: Each object that was looked at, existing or not, so that its change makes the route stale; `grants`
             and `policies` of a namespace among them.
     """
