@@ -16,7 +16,7 @@ SocketPlace: TypeAlias = tuple[ListenerKey, str, str]
 
 @dataclass(frozen=True, slots=True)
 class ForwardClaim:
-    """A route at a domain of a listener. The claim with the most specific hostname has the domain, and of these the senior one.
+    """A route at a domain of a listener, which the most specific hostname has, and then the senior route.
 
     Attributes:
         hostname: The route's, which covers the domain.
