@@ -1,10 +1,12 @@
-"""Policies of HTTPRoutes and GRPCRoutes through a real Envoy: CORS, mirrors, timeouts, retries and sessions.
+"""Policies of HTTPRoutes and GRPCRoutes through a real Envoy: CORS, mirrors, timeouts, retries and sessions; the
+routes in the access log and in metrics of traffic.
 
 Excludes: values (tests/translate/gateway/test_rule_policies.py), and the attachment of routes.
 """
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any, Final
 
 import grpc
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.envoy import free_port, needs_envoy
 from tests.support.gateway_objects import gateway_object, http_route, to
@@ -19,9 +22,10 @@ from tests.support.gateway_world import gateway, gateway_class, listener, parent
 from tests.support.objects import service, slice_of
 from tests.support.scripted import Answer, Received, Scripted, ask, fine
 from tests.support.site import Site, site
-from tests.support.waiting import until
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.kube.gateway_objects import GRPCRoute
 from xds.kube.objects import KubeObject
+from xds.resources.options import ProxyOptions
 from xds.translate.gateway.options import GatewayOptions
 from xds.translate.options import TranslateOptions
 
@@ -33,12 +37,14 @@ NAMES: Final = ("origin", "credentials", "methods", "headers")
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, *objects: KubeObject) -> AsyncIterator[tuple[Site, str]]:
+async def serving(
+    folder: Path, *objects: KubeObject, proxy: ProxyOptions | None = None
+) -> AsyncIterator[tuple[Site, str]]:
     """A site with a Gateway, and the Gateway's address and port."""
     port = free_port()
     given = (gateway_class(), gateway(listener(port=port)), *objects)
     async with site(
-        folder, *given, translate=TranslateOptions(gateway=GatewayOptions(addresses=(ADDRESS,)))
+        folder, *given, translate=TranslateOptions(gateway=GatewayOptions(addresses=(ADDRESS,))), proxy=proxy
     ) as running:
         yield running, f"{ADDRESS}:{port}"
         assert running.rejections == []
@@ -338,3 +344,35 @@ async def test_calls_of_grpc_are_routed_by_service_and_method(tmp_path: Path) ->
         assert [await call(each) for each in ("/x.Y/Only", "/re.x/Get", "/re.x/Put")] == ["c", "a", "UNIMPLEMENTED"]
         assert await call("/test.Gone/Get") == "UNAVAILABLE"
         assert running.rejections == []
+
+
+async def test_logs_and_metrics_name_the_route_behind_an_answer(tmp_path: Path) -> None:
+    fields = ("ingress", "gateway_route", "route", "service", "status", "namespace")
+    options = ProxyOptions(traffic_metrics=True, access_log_fields=fields)
+    shop = http_route(at("/shop"), at("/gone", "missing"), parentRefs=parent(), hostnames=[HOST])
+    async with (
+        Scripted("web", fine).serving() as web,
+        serving(tmp_path, shop, service("web"), web.slices, proxy=options) as (running, place),
+    ):
+        for path, status in (("/shop", 200), ("/gone", 500), ("/none", 404)):
+            assert (await ask(running, HOST, path, at=place)).status == status
+        lines: list[dict[str, Any]] = []
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+            while len(lines) < 3:
+                lines = [json.loads(line) for line in running.envoy.log.splitlines() if line.startswith("{")]
+                await asyncio.sleep(0.01)
+        named = {"ingress": None, "gateway_route": "HTTPRoute default/route", "namespace": "default"}
+        assert {each["status"]: {name: each[name] for name in named} for each in lines} == dict.fromkeys(
+            (200, 500, 404), named
+        )
+        by_status = {each["status"]: each for each in lines}
+        assert by_status[200]["service"] == "default/web"
+        assert by_status[200]["route"] == "HTTPRoute default/route Prefix /shop"
+        assert by_status[404]["route"] is None
+        families = text_string_to_metric_families(await running.envoy.get("/stats/prometheus"))
+        samples = [each for family in families for each in family.samples]
+        counted = [each.labels for each in samples if each.name == "envoy_ingress_requests_total"]
+        assert {each["code_class"] for each in counted} == {"2xx", "4xx", "5xx"}
+        assert {(each["ingress_namespace"], each["ingress"], each["route"]) for each in counted} == {
+            ("default", "", "HTTPRoute default/route")
+        }

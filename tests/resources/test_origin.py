@@ -72,7 +72,7 @@ def test_answers_of_a_bound_listener_name_their_route() -> None:
     two = (*virtual_host("b.test", "web").routes, *virtual_host("b.test", "web", "/b", route="b").routes)
     model.put(bound_http(), virtual_host("shop.test", "web"), VirtualHost("b.test", two))
     named = model.decoded(ResourceType.VIRTUAL_HOST, "gateway@3/192.0.2.1:80/shop.test")
-    of_route = {"kind": "HTTPRoute", "route": "default/shop", "namespace": "default"}
+    of_route = {"route": "HTTPRoute default/shop", "namespace": "default"}
     assert origin(named) == of_route
     assert [origin(each) for each in named["routes"]] == [of_route | {"service": "default/web"}]
     shared = model.decoded(ResourceType.VIRTUAL_HOST, "gateway@3/192.0.2.1:80/b.test")

@@ -25,7 +25,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.filters.unlogged import LOG
 from xds.resources.options import AccessLogFormat, ProxyOptions
-from xds.resources.origin import INGRESS_OPERATOR, NAMESPACE_OPERATOR, SERVICE_OPERATOR
+from xds.resources.origin import INGRESS_OPERATOR, NAMESPACE_OPERATOR, ROUTE_OPERATOR, SERVICE_OPERATOR
 from xds.traffic.listeners import HeaderPattern
 
 ACCESS_LOG_FIELDS: Final = {
@@ -62,6 +62,7 @@ Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/
 
 FURTHER_FIELDS: Final = {
     "backend_ms": "%RESPONSE_DURATION%",
+    "gateway_route": ROUTE_OPERATOR,
     "namespace": NAMESPACE_OPERATOR,
     "tls_cipher": "%DOWNSTREAM_TLS_CIPHER%",
     "tls_version": "%DOWNSTREAM_TLS_VERSION%",

@@ -87,6 +87,11 @@ def is_tls(routes: str) -> bool:
     return routes.startswith((_TLS_ROUTES, _GATEWAY_TLS_ROUTES))
 
 
+def is_bound(routes: str) -> bool:
+    """Whether a route configuration is that of a bound listener."""
+    return routes.startswith((_GATEWAY_ROUTES, _GATEWAY_TLS_ROUTES))
+
+
 def virtual_host(routes: str, domain: str) -> str:
     """The name of a domain's virtual host in a route configuration.
 

@@ -18,9 +18,8 @@ from xds.traffic.routes import Route, VirtualHost
 _NAMESPACE: Final = "namespace"
 _INGRESS: Final = "ingress"
 _SERVICE: Final = "service"
-_KIND: Final = "kind"
 _ROUTE: Final = "route"
-"""The kind, namespace and name of a route of the Gateway API, in place of the Ingress."""
+"""A route of the Gateway API in place of the Ingress: `HTTPRoute shop/cart`."""
 
 _ROUTE_KINDS: Final = frozenset({"HTTPRoute", "GRPCRoute"})
 
@@ -33,8 +32,9 @@ def _of_route_or_host(key: str) -> str:
 
 NAMESPACE_OPERATOR: Final = _of_route_or_host(_NAMESPACE)
 INGRESS_OPERATOR: Final = _of_route_or_host(_INGRESS)
+ROUTE_OPERATOR: Final = _of_route_or_host(_ROUTE)
 SERVICE_OPERATOR: Final = f"%METADATA(ROUTE:{names.METADATA_NAMESPACE}:{_SERVICE})%"
-"""Envoy's operators for the namespace of the Ingress, for the Ingress and for the Service of a request. Source:
+"""Envoy's operators for the namespace, the Ingress, the route of the Gateway API and the Service of a request. Source:
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 """
 
@@ -44,6 +44,15 @@ ORIGIN_OPERATORS: Final = {
     "service": SERVICE_OPERATOR,
 }
 """Labels of traffic metrics, which are attributes of spans too, and the operators for the values."""
+
+
+def origin_operators(routes: str) -> dict[str, str]:
+    """Labels and operators at a listener. Listeners of Ingress have no label `route`: a new one would drain them.
+
+    Args:
+        routes: The name of the listener's route configuration.
+    """
+    return ORIGIN_OPERATORS | ({"route": ROUTE_OPERATOR} if names.is_bound(routes) else {})
 
 
 def route_origin(route: Route) -> Metadata:
@@ -64,7 +73,7 @@ def _fields(origin: ObjectRef) -> dict[str, str]:
     if origin.kind == "Ingress":
         return {_INGRESS: str(origin.key), _NAMESPACE: origin.namespace}
     if origin.kind in _ROUTE_KINDS:
-        return {_KIND: origin.kind, _ROUTE: str(origin.key), _NAMESPACE: origin.namespace}
+        return {_ROUTE: str(origin), _NAMESPACE: origin.namespace}
     return {}
 
 
@@ -93,13 +102,10 @@ def origin_of(metadata: Metadata | None) -> ObjectRef | None:
     """The object that a built route comes from."""
     found = (metadata.filter_metadata if metadata else {}).get(names.METADATA_NAMESPACE)
     fields = found.fields if found else {}
-    for key in (_INGRESS, _ROUTE):
-        text = str(fields[key].string_value) if key in fields else ""
-        namespace, _, name = text.partition("/")
-        if name:
-            kind = str(fields[_KIND].string_value) if _KIND in fields else "Ingress"
-            return ObjectRef(kind, namespace, name)
-    return None
+    ingress, route = (str(fields[key].string_value) if key in fields else "" for key in (_INGRESS, _ROUTE))
+    kind, _, key = route.partition(" ") if route else ("Ingress", "", ingress)
+    namespace, _, name = key.partition("/")
+    return ObjectRef(kind, namespace, name) if name else None
 
 
 def _metadata(fields: dict[str, str]) -> Metadata:

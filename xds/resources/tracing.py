@@ -30,7 +30,7 @@ from xds.envoyapi.messages import Tracing as EnvoyTracing
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.options import TracingOptions
-from xds.resources.origin import ORIGIN_OPERATORS
+from xds.resources.origin import origin_operators
 from xds.traffic.tracing import NORMAL_TRACING, Tracing
 
 COLLECTOR_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
@@ -61,8 +61,8 @@ def collector_cluster(options: TracingOptions) -> Cluster:
     )
 
 
-def listener_tracing(options: TracingOptions | None) -> HttpConnectionManagerTracing | None:
-    """The tracer of a listener; None without a collector."""
+def listener_tracing(options: TracingOptions | None, routes: str) -> HttpConnectionManagerTracing | None:
+    """The tracer of a listener with the named route configuration; None without a collector."""
     if options is None:
         return None
     service = GrpcService(
@@ -71,7 +71,7 @@ def listener_tracing(options: TracingOptions | None) -> HttpConnectionManagerTra
     config = OpenTelemetryConfig(grpc_service=service, service_name=options.service_name)
     return HttpConnectionManagerTracing(
         random_sampling=Percent(value=options.sampling_percent),
-        custom_tags=[CustomTag(tag=name, value=operator) for name, operator in ORIGIN_OPERATORS.items()],
+        custom_tags=[CustomTag(tag=name, value=operator) for name, operator in origin_operators(routes).items()],
         provider=TracingHttp(name="envoy.tracers.opentelemetry", typed_config=codec.pack(config)),
     )
 

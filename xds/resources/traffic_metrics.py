@@ -1,9 +1,11 @@
-"""Metrics of the traffic of each Ingress: Envoy counts a request at its end, by a logger beside the access log.
+"""Metrics of the traffic of each Ingress and each route of the Gateway API.
 
-Envoy's own answers count too. The metrics are among Envoy's others, as `envoy_ingress_…`.
+Envoy counts a request at its end, by a logger beside the access log. Envoy's own answers count too. The metrics are
+among Envoy's others, as `envoy_ingress_…`.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from xds.envoyapi import codec
@@ -22,7 +24,7 @@ from xds.envoyapi.messages import (
 )
 from xds.resources.filters.error_pages import MARKER
 from xds.resources.options import ProxyOptions
-from xds.resources.origin import ORIGIN_OPERATORS
+from xds.resources.origin import origin_operators
 
 PREFIX: Final = "ingress"
 """The beginning of the names of the statistics, and the name of the scope that all listeners share."""
@@ -39,20 +41,22 @@ _CODE_CLASS: Final = json.dumps(
 """The first digit of the status; 0 for requests that ended without an answer."""
 
 
-def traffic_metrics(options: ProxyOptions) -> list[AccessLog]:
-    """The logger of a listener: at most one."""
+def traffic_metrics(options: ProxyOptions, routes: str) -> list[AccessLog]:
+    """The logger of a listener with the named route configuration: at most one."""
     if not options.traffic_metrics:
         return []
+    origin = origin_operators(routes)
+    by_class = origin | {"code_class": f"%COALESCE({_CODE_CLASS})%xx"}
     config = StatsAccessLog(
         stats_scope=scope(),
         counters=[
-            StatsAccessLogCounter(stat=_stat("requests", code_class=f"%COALESCE({_CODE_CLASS})%xx"), value_fixed=1),
-            StatsAccessLogCounter(stat=_stat("request_bytes"), value_format="%BYTES_RECEIVED%"),
-            StatsAccessLogCounter(stat=_stat("response_bytes"), value_format="%BYTES_SENT%"),
+            StatsAccessLogCounter(stat=_stat("requests", by_class), value_fixed=1),
+            StatsAccessLogCounter(stat=_stat("request_bytes", origin), value_format="%BYTES_RECEIVED%"),
+            StatsAccessLogCounter(stat=_stat("response_bytes", origin), value_format="%BYTES_SENT%"),
         ],
         histograms=[
             StatsAccessLogHistogram(
-                stat=_stat(DURATION), unit=StatsAccessLogHistogramUnit.Milliseconds, value_format="%DURATION%"
+                stat=_stat(DURATION, origin), unit=StatsAccessLogHistogramUnit.Milliseconds, value_format="%DURATION%"
             )
         ],
     )
@@ -77,8 +81,6 @@ def _answered() -> AccessLogFilter:
     )
 
 
-def _stat(name: str, **labels: str) -> StatsAccessLogStat:
-    tags = [
-        StatsAccessLogTag(name=label, value_format=operator) for label, operator in (ORIGIN_OPERATORS | labels).items()
-    ]
+def _stat(name: str, labels: Mapping[str, str]) -> StatsAccessLogStat:
+    tags = [StatsAccessLogTag(name=label, value_format=operator) for label, operator in labels.items()]
     return StatsAccessLogStat(name=name, tags=tags)
