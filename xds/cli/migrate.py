@@ -21,6 +21,7 @@ from xds.cli.output import console, write, write_data, write_utf8
 from xds.cli.source_options import Namespace
 from xds.migrate.controller import Controller, parse_arguments
 from xds.migrate.ports import port_config_maps
+from xds.migrate.report import Report
 from xds.problems.problem import Key, Problem
 
 GATEWAY_CLASS: Final = "xds-ingress"
@@ -137,6 +138,12 @@ def migrate(
         _check_read(found.unreadable)
         return 1 if conversion.stays else 0
     report = judge(found, wish)
+    _write_report(report, found, output)
+    _check_read(report.unreadable)
+    return 1 if report.has_refusals else 0
+
+
+def _write_report(report: Report, found: Input, output: str) -> None:
     match output:
         case "json":
             write_data(report_data(report), output)
@@ -149,8 +156,6 @@ def migrate(
             if report.ingresses:
                 write(report_table(report))
             click.echo(report_text(report, colours=out.is_terminal and not out.no_color), nl=False, color=True)
-    _check_read(report.unreadable)
-    return 1 if report.has_refusals else 0
 
 
 def _check_read(unreadable: Collection[Problem]) -> None:

@@ -284,3 +284,11 @@ def test_a_listener_set_that_moves_takes_its_routes_along() -> None:
     world.apply(moved)
     assert world.hosts(SECOND) == {"*": []}
     assert not {moved.ref, route.ref} & set(world.api.statuses)
+
+
+@pytest.mark.parametrize("host", ["", "*.example.com", "a.example.com"])
+def test_the_most_specific_hostname_of_tls_routes_decides_whatever_the_hostname_of_the_listener(host: str) -> None:
+    older = layer4(TLSRoute, "a", to_service="api", hostnames=["*.example.com"])
+    exact = layer4(TLSRoute, "b", hostnames=["a.example.com"])
+    world = GatewayWorld(WEB, service("api"), gateway(passing(host)), older, exact)
+    assert served(world)["a.example.com"] == "web"

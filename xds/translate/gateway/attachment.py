@@ -125,7 +125,7 @@ def domains_of(slot: Slot, route: Route) -> tuple[str, ...]:
 
 def hostname_at(domain: str, route: Route) -> str:
     """The most specific hostname of a route that covers a domain: the domain, for a route without hostnames."""
-    written = route.spec.hostnames if isinstance(route, HTTPRoute | GRPCRoute) else None
+    written = route.spec.hostnames if isinstance(route, HTTPRoute | GRPCRoute | TLSRoute) else None
     named = {each.lower() for each in written or ()}
     return next((each for each in covering(domain) if each in named), domain)
 

@@ -16,12 +16,14 @@ SocketPlace: TypeAlias = tuple[ListenerKey, str, str]
 
 @dataclass(frozen=True, slots=True)
 class ForwardClaim:
-    """A route at a domain of a listener. The senior one of all claims has the domain.
+    """A route at a domain of a listener, which the most specific hostname has, and then the senior route.
 
     Attributes:
+        hostname: The route's, which covers the domain.
         rank: The seniority of the route.
     """
 
+    hostname: str
     rank: tuple[datetime, Key]
     forward: Layer4Route
 
@@ -64,4 +66,8 @@ class Forwards:
         """
         found = self._claims.get((socket, listener), {})
         ordered = sorted(found, key=lambda each: (specificity(each), each))
-        return {domain: min(found[domain].values(), key=lambda each: each.rank).forward for domain in ordered}
+        return {domain: min(found[domain].values(), key=_precedence).forward for domain in ordered}
+
+
+def _precedence(claim: ForwardClaim) -> tuple[tuple[bool, int], tuple[datetime, Key]]:
+    return specificity(claim.hostname), claim.rank

@@ -213,15 +213,14 @@ def _places(
         if not slot.is_served:
             continue
         for socket in slot.sockets:
-            if slot.speaks_http and translated.routes:
-                table, found = slot.table(socket), translated.routes
-                for domain in listener.domains:
-                    # A hostname that is wider than the listener's gives way to other routes' names there.
-                    hostname = hostname_at(domain, route) if domain == slot.domain else domain
-                    claims[table, domain, slot.domain] = Claim(slot.domain, hostname, rank, found)
-            elif not slot.speaks_http and translated.forward:
-                forward = ForwardClaim(rank, translated.forward)
-                forwards.update(((socket, domain, slot.domain), forward) for domain in listener.domains)
+            for domain in listener.domains:
+                # A hostname that is wider than the listener's gives way to other routes' names there.
+                hostname = hostname_at(domain, route) if domain == slot.domain else domain
+                if slot.speaks_http and translated.routes:
+                    claim = Claim(slot.domain, hostname, rank, translated.routes)
+                    claims[slot.table(socket), domain, slot.domain] = claim
+                elif not slot.speaks_http and translated.forward:
+                    forwards[socket, domain, slot.domain] = ForwardClaim(hostname, rank, translated.forward)
     return claims, forwards
 
 
