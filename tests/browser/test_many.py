@@ -45,6 +45,7 @@ async def test_each_page_is_small_and_quick(
             "/replicas",
             "/explain",
             "/ports",
+            "/gateways",
         ):
             began = time.monotonic()
             response = await shown.open(page)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.debug_server import ThreadedDebugServer, services, shop, type_status
+from tests.support.gateway_objects import http_route, to
+from tests.support.gateway_world import gateway, gateway_class, parent
 from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli import client as client_module
@@ -245,6 +247,15 @@ def test_a_server_in_order_needs_no_attention(server: ThreadedDebugServer, xds: 
     assert lines[6] == "proxies 1 connected, 1 in sync, 0 behind, 0 stuck, 0 rejecting"
     assert lines[7].startswith("certificates the first to end is that of Secret default/cert: ends in ")
     assert lines[8:] == ["", "nothing needs attention"]
+
+
+def test_the_status_counts_gateways_where_there_are_some(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do(service("web"))
+    assert "gateways" not in xds("status")[1]
+    routes = [http_route(to(to_service), parentRefs=parent(), name=to_service) for to_service in ("web", "missing")]
+    server.do(gateway_class(), gateway(), *routes)
+    words = "gateways     0 accepted, 0 partly accepted, 1 not served; 2 routes, 1 not served as written"
+    assert words in xds("status")[1]
 
 
 def test_a_server_in_need_is_exit_code_1_with_reasons(server: ThreadedDebugServer, xds: Xds) -> None:

@@ -96,6 +96,8 @@ def _lines(status: pb.GetStatusResponse) -> Iterator[tuple[str, str]]:
         f"{revision.number}, {age(revision.committed_at)} old{pending}" if status.HasField("snapshot") else "none yet",
     )
     yield "ingresses", _ingresses(status.ingresses)
+    if any(_counts(status.gateways).values()):
+        yield "gateways", _gateways(status.gateways)
     problems = status.problems
     more = ": xds problems" if problems.errors or problems.warnings else ""
     yield "problems", f"{counted(problems.errors, 'error')}, {counted(problems.warnings, 'warning')}{more}"
@@ -117,6 +119,12 @@ def _ingresses(counts: pb.IngressCounts) -> str:
     idle = f"; {counts.without_endpoints} of them with parts without endpoints" if counts.without_endpoints else ""
     served = f"{counts.accepted} accepted, {counts.partly_accepted} partly accepted"
     return f"{served}, {counts.not_served} not served, {counts.not_ours} of other controllers{idle}"
+
+
+def _gateways(counts: pb.GatewayCounts) -> str:
+    served = f"{counts.accepted} accepted, {counts.partly_accepted} partly accepted, {counts.not_served} not served"
+    faulty = f", {counts.faulty_routes} not served as written" if counts.faulty_routes else ""
+    return f"{served}; {counted(counts.routes, 'route')}{faulty}"
 
 
 def proxies_text(counts: pb.ProxyCounts) -> str:
@@ -168,6 +176,7 @@ def _status_data(status: pb.GetStatusResponse) -> dict[str, Any]:
         "versions": versions(status),
         "pending": status.pending,
         "ingresses": _counts(status.ingresses),
+        "gateways": _counts(status.gateways),
         "problems": _counts(status.problems),
         "proxies": _counts(status.proxies),
     }
