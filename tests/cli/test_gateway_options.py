@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from xds.cli.gateway_options import placed
+from xds.cli.gateway_options import beside_gateways, placed
 from xds.cli.serve import serve
 from xds.controlplane.settings import ClusterSource
 from xds.kubeapi.kubeconfig import Access
@@ -71,3 +71,9 @@ def test_invalid_gateway_flags_are_wrong_usage(flags: list[str], says: str, tmp_
     answer = CliRunner().invoke(serve, [f"--from={tmp_path}", *flags])
     assert answer.exit_code == 2
     assert says in " ".join(answer.output.replace("│", " ").split())
+
+
+def test_ports_of_services_are_none_of_layer_4() -> None:
+    found = beside_gateways(RESERVED, TargetPorts(30000, 30001)).reserved - RESERVED.reserved
+    assert found == {PortKey(transport, number) for transport in Transport for number in (30000, 30001)}
+    assert beside_gateways(RESERVED, None) == RESERVED

@@ -73,6 +73,7 @@ class Answers:
         self.changes: list[pb.ResourceChange] = []
         self.certificates = pb.ListCertificatesResponse()
         self.ports = pb.ListPortsResponse()
+        self.gateways = pb.ListGatewaysResponse()
         self.object = pb.WhyObjectResponse(object=reference("tcp", "ConfigMap"), acceptance=pb.ACCEPTANCE_ACCEPTED)
         self.replicas = pb.ListReplicasResponse()
         self.asked: list[object] = []
@@ -123,6 +124,9 @@ class Answers:
 
     async def list_ports(self, request: pb.ListPortsRequest) -> pb.ListPortsResponse:
         return self.ports
+
+    async def list_gateways(self, request: pb.ListGatewaysRequest) -> pb.ListGatewaysResponse:
+        return self.gateways
 
     async def list_replicas(self, request: pb.ListReplicasRequest) -> pb.ListReplicasResponse:
         return self.replicas

@@ -20,6 +20,8 @@ PATHS = [
     "/",
     "/ingresses",
     "/ingresses/default/shop",
+    "/gateways",
+    "/gateways/Gateway/default/edge",
     "/ports",
     "/ports/ConfigMap/default/tcp",
     "/explain?url=http://a.test/",
@@ -111,6 +113,9 @@ def fill(ui: Ui) -> None:
     port = pb.Port(name=odd, source=named, field=odd, text=odd, why=odd, service=named, cluster=odd, losers=[named])
     port.rejection = odd
     answers.ports = pb.ListPortsResponse(ports=[port])
+    condition = pb.GatewayCondition(type=odd, status=odd, reason=odd, message=odd, failed=True)
+    summary = pb.GatewaySummary(gateway=named, class_name=odd, addresses=[odd], conditions=[condition], routes=[named])
+    answers.gateways = pb.ListGatewaysResponse(gateways=[summary])
     unit = pb.Unit(field=odd, text=odd, why=odd, cluster=odd, senior=named, object=named)
     answers.object = pb.WhyObjectResponse(
         object=pb.ObjectReference(kind=odd, namespace=odd, name=odd),
@@ -380,3 +385,50 @@ async def test_a_source_that_is_still_read_says_so(ui: Ui) -> None:
     code, html = await ui.get("/")
     assert code == 200
     assert "still being read" in html
+
+
+async def test_gateways_are_listed_with_addresses_conditions_and_routes(ui: Ui) -> None:
+    fine = pb.GatewayCondition(type="Accepted", status="True", reason="Accepted")
+    bad = pb.GatewayCondition(type="Programmed", status="False", reason="Invalid", message="no address", failed=True)
+    routes = [reference(f"route-{number}", "HTTPRoute") for number in range(23)]
+    ui.answers.gateways = pb.ListGatewaysResponse(
+        gateways=[
+            pb.GatewaySummary(
+                gateway=reference("edge", "Gateway", "infra"),
+                class_name="envoy",
+                addresses=["192.0.2.1"],
+                acceptance=pb.ACCEPTANCE_ACCEPTED,
+                conditions=[fine],
+                routes=routes,
+            ),
+            pb.GatewaySummary(
+                gateway=reference("dark", "Gateway", "infra"),
+                acceptance=pb.ACCEPTANCE_NOT_SERVED,
+                conditions=[fine, bad],
+            ),
+        ]
+    )
+    _, html = await ui.get("/gateways")
+    for text in ("192.0.2.1", "/gateways/HTTPRoute/default/route-0", "and 3 more", "Invalid: no address", "none yet"):
+        assert text in html, text
+    for query, found in {
+        "": ["edge", "dark"],
+        "q=ROUTE-22": ["edge"],
+        "q=192.0.2": ["edge"],
+        "q=invalid": ["dark"],
+        "state=accepted": ["edge"],
+        "state=not_served": ["dark"],
+        "state=partly_accepted": [],
+    }.items():
+        _, html = await ui.get(f"/gateways?{query}")
+        assert [name for name in ("edge", "dark") if f'href="/gateways/Gateway/infra/{name}"' in html] == found, query
+    assert "Show all 2" in html
+
+
+async def test_the_overview_of_gateways_alone_asks_for_no_ingress(ui: Ui) -> None:
+    ui.answers.status.ClearField("ingresses")
+    ui.answers.status.gateways.MergeFrom(pb.GatewayCounts(accepted=2, routes=5))
+    _, html = await ui.get("/")
+    assert "All 2 Gateways are served by 1 proxy." in html
+    assert "5 routes" in html
+    assert "kubectl create ingress" not in html

@@ -26,6 +26,17 @@ from xds.ui.pages.revisions import MAX_FIELDS, MAX_VALUE_CHARACTERS, compared, d
         ({}, "ok", "All 2 Ingresses are served by 1 proxy."),
         ({"ingresses": pb.IngressCounts(not_served=1)}, "bad", "1 of 3 Ingresses is not served as written."),
         ({"ingresses": pb.IngressCounts(partly_accepted=3)}, "bad", "3 of 5 Ingresses are not served as written."),
+        ({"gateways": pb.GatewayCounts(accepted=1)}, "ok", "2 Ingresses and 1 Gateway are served by 1 proxy."),
+        (
+            {"gateways": pb.GatewayCounts(accepted=1, partly_accepted=1)},
+            "bad",
+            "1 of 2 Gateways is not served as written.",
+        ),
+        (
+            {"gateways": pb.GatewayCounts(accepted=1, routes=3, faulty_routes=2)},
+            "bad",
+            "2 of 3 routes of Gateways are not served as written.",
+        ),
         ({"proxies": pb.ProxyCounts(connected=3)}, "wait", "2 of 3 proxies not in sync."),
     ],
 )

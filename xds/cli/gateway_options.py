@@ -12,6 +12,7 @@ from xds.cli.options import option
 from xds.controlplane.settings import ClusterSource
 from xds.problems.problem import Key
 from xds.reporting.status import LoadBalancerAddress
+from xds.traffic.layer4 import PortKey, Transport
 from xds.translate.gateway.options import GatewayOptions, TargetPorts
 from xds.translate.layer4.entries import MAX_PORT, port_number
 from xds.translate.layer4.options import Layer4Options
@@ -81,6 +82,15 @@ def gateway_options(flags: dict[str, Any], layer4: Layer4Options) -> GatewayOpti
         https_ports=(flags["https_port"], flags["public_https_port"]),
         layer4=layer4,
     )
+
+
+def beside_gateways(layer4: Layer4Options, ports: TargetPorts | None) -> Layer4Options:
+    """The choices of layer 4, without the ports of --gateway-services."""
+    if ports is None:
+        return layer4
+    numbers = range(ports.first, ports.last + 1)
+    taken = (PortKey(transport, number) for transport in Transport for number in numbers)
+    return replace(layer4, reserved=layer4.reserved.union(taken))
 
 
 def placed(

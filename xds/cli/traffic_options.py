@@ -6,7 +6,7 @@ import click
 from click.core import ParameterSource
 
 from xds.cli.access_log_field import AccessLogField
-from xds.cli.gateway_options import GATEWAY_OPTIONS, gateway_options
+from xds.cli.gateway_options import GATEWAY_OPTIONS, beside_gateways, gateway_options
 from xds.cli.layer4_options import LAYER4_OPTIONS, layer4_options
 from xds.cli.names import ClassName, ControllerName, ObjectName, ServerName, UpgradeName
 from xds.cli.options import PORT, Address, Duration, F, IpAddress, Number, option
@@ -256,7 +256,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
         host_ownership=HostOwnership(flags["host_ownership"]),
         passes_tls=flags["enable_ssl_passthrough"],
-        layer4=layer4,
+        layer4=beside_gateways(layer4, flags["gateway_services"]),
         gateway=gateway_options(flags, layer4),
     )
 

@@ -89,7 +89,7 @@ def _units(facts: GatewayFacts) -> Iterator[Unit]:
 
 def _conditions(conditions: Iterable[Condition]) -> Iterator[Unit]:
     """The conditions of the whole object that show a fault; without a fault, one unit for all conditions."""
-    failed = [each for each in conditions if _is_failed(each)]
+    failed = [each for each in conditions if is_failed(each)]
     for each in failed:
         yield Unit(WHOLE_OBJECT, f"condition {each.type}", UnitStatus.LEFT_OUT, f"{each.reason}: {each.message}")
     if not failed:
@@ -102,12 +102,13 @@ _NEGATIVE: Final = frozenset(
 """The types of conditions that are true where something is wrong."""
 
 
-def _is_failed(condition: Condition) -> bool:
+def is_failed(condition: Condition) -> bool:
+    """Whether the status of a condition shows a fault."""
     return (condition.status is True) == (condition.type in _NEGATIVE)
 
 
 def _judged(field: FieldPath, text: str, conditions: Iterable[Condition], why: str = "") -> Unit:
-    failed = [each for each in conditions if _is_failed(each)]
+    failed = [each for each in conditions if is_failed(each)]
     if not failed:
         return Unit(field, text, UnitStatus.SERVED, why)
     words = "; ".join(f"{each.type} {each.reason}: {each.message}" for each in failed)

@@ -17,6 +17,7 @@ _FOLDER: Final = Path(__file__).parent
 SECTIONS: Final = (
     ("Overview", "/"),
     ("Ingresses", "/ingresses"),
+    ("Gateways", "/gateways"),
     ("Ports", "/ports"),
     ("Explain", "/explain"),
     ("Problems", "/problems"),

@@ -13,6 +13,7 @@ from google.protobuf.json_format import MessageToJson
 
 from tests.support.authority import SERVER_NAME, Authority, SecretMount
 from tests.support.debug_server import DebugServer
+from tests.support.gateway_world import gateway, gateway_class, listener
 from tests.support.objects import certificate as pair_of
 from tests.support.objects import config_map, ingress, key, password_file, path, rule, secret, service, tls
 from xds.api.v1 import debug_pb2 as pb
@@ -49,6 +50,8 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Debu
             config_map("tcp", **{"9000": "default/web:80"}),
             secret("cert", PAIR),
             USERS,
+            gateway_class(),
+            gateway(listener(port=443, protocol="HTTPS", tls={"certificateRefs": [{"name": "cert"}]})),
             ingress("shop", rule("a.example.com", path("/")), tls=[tls("a.example.com", secret="cert")]),
             ingress("closed", rule("b.example.com", path("/")), annotations=PROTECTED),
         )
@@ -74,6 +77,7 @@ async def answers(server: DebugServer) -> dict[str, str]:
         "ListProblems": of.list_problems(pb.ListProblemsRequest()),
         "Explain": of.explain(pb.ExplainRequest(url="https://b.example.com/")),
         "WhyObject": of.why_object(pb.WhyObjectRequest(object=WEB)),
+        "ListGateways": of.list_gateways(pb.ListGatewaysRequest()),
         "ListPorts": of.list_ports(pb.ListPortsRequest()),
         "WhyIngress": of.why_ingress(pb.WhyIngressRequest(namespace="default", name="closed")),
     }

@@ -642,12 +642,56 @@ class Port(_message.Message):
     rejection: str
     def __init__(self, name: _Optional[str] = ..., source: _Optional[_Union[ObjectReference, _Mapping]] = ..., field: _Optional[str] = ..., text: _Optional[str] = ..., status: _Optional[_Union[UnitStatus, str]] = ..., why: _Optional[str] = ..., service: _Optional[_Union[ObjectReference, _Mapping]] = ..., cluster: _Optional[str] = ..., healthy_endpoints: _Optional[int] = ..., draining_endpoints: _Optional[int] = ..., losers: _Optional[_Iterable[_Union[ObjectReference, _Mapping]]] = ..., rejecting_proxies: _Optional[int] = ..., rejection: _Optional[str] = ...) -> None: ...
 
+class ListGatewaysRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListGatewaysResponse(_message.Message):
+    __slots__ = ("gateways", "pending")
+    GATEWAYS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    gateways: _containers.RepeatedCompositeFieldContainer[GatewaySummary]
+    pending: bool
+    def __init__(self, gateways: _Optional[_Iterable[_Union[GatewaySummary, _Mapping]]] = ..., pending: _Optional[bool] = ...) -> None: ...
+
+class GatewaySummary(_message.Message):
+    __slots__ = ("gateway", "class_name", "addresses", "acceptance", "conditions", "listeners", "routes")
+    GATEWAY_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    LISTENERS_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    gateway: ObjectReference
+    class_name: str
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    acceptance: Acceptance
+    conditions: _containers.RepeatedCompositeFieldContainer[GatewayCondition]
+    listeners: int
+    routes: _containers.RepeatedCompositeFieldContainer[ObjectReference]
+    def __init__(self, gateway: _Optional[_Union[ObjectReference, _Mapping]] = ..., class_name: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., conditions: _Optional[_Iterable[_Union[GatewayCondition, _Mapping]]] = ..., listeners: _Optional[int] = ..., routes: _Optional[_Iterable[_Union[ObjectReference, _Mapping]]] = ...) -> None: ...
+
+class GatewayCondition(_message.Message):
+    __slots__ = ("type", "status", "reason", "message", "failed")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    status: str
+    reason: str
+    message: str
+    failed: bool
+    def __init__(self, type: _Optional[str] = ..., status: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., failed: _Optional[bool] = ...) -> None: ...
+
 class GetStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("replica", "id", "version", "started_at", "source", "leadership", "snapshot", "pending", "ingresses", "problems", "proxies", "next_certificate")
+    __slots__ = ("replica", "id", "version", "started_at", "source", "leadership", "snapshot", "pending", "ingresses", "problems", "proxies", "next_certificate", "gateways")
     REPLICA_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -660,6 +704,7 @@ class GetStatusResponse(_message.Message):
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     PROXIES_FIELD_NUMBER: _ClassVar[int]
     NEXT_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    GATEWAYS_FIELD_NUMBER: _ClassVar[int]
     replica: str
     id: str
     version: str
@@ -672,7 +717,22 @@ class GetStatusResponse(_message.Message):
     problems: ProblemCounts
     proxies: ProxyCounts
     next_certificate: Certificate
-    def __init__(self, replica: _Optional[str] = ..., id: _Optional[str] = ..., version: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[_Union[Source, _Mapping]] = ..., leadership: _Optional[_Union[Leadership, _Mapping]] = ..., snapshot: _Optional[_Union[Snapshot, _Mapping]] = ..., pending: _Optional[bool] = ..., ingresses: _Optional[_Union[IngressCounts, _Mapping]] = ..., problems: _Optional[_Union[ProblemCounts, _Mapping]] = ..., proxies: _Optional[_Union[ProxyCounts, _Mapping]] = ..., next_certificate: _Optional[_Union[Certificate, _Mapping]] = ...) -> None: ...
+    gateways: GatewayCounts
+    def __init__(self, replica: _Optional[str] = ..., id: _Optional[str] = ..., version: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[_Union[Source, _Mapping]] = ..., leadership: _Optional[_Union[Leadership, _Mapping]] = ..., snapshot: _Optional[_Union[Snapshot, _Mapping]] = ..., pending: _Optional[bool] = ..., ingresses: _Optional[_Union[IngressCounts, _Mapping]] = ..., problems: _Optional[_Union[ProblemCounts, _Mapping]] = ..., proxies: _Optional[_Union[ProxyCounts, _Mapping]] = ..., next_certificate: _Optional[_Union[Certificate, _Mapping]] = ..., gateways: _Optional[_Union[GatewayCounts, _Mapping]] = ...) -> None: ...
+
+class GatewayCounts(_message.Message):
+    __slots__ = ("accepted", "partly_accepted", "not_served", "routes", "faulty_routes")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    PARTLY_ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    NOT_SERVED_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    FAULTY_ROUTES_FIELD_NUMBER: _ClassVar[int]
+    accepted: int
+    partly_accepted: int
+    not_served: int
+    routes: int
+    faulty_routes: int
+    def __init__(self, accepted: _Optional[int] = ..., partly_accepted: _Optional[int] = ..., not_served: _Optional[int] = ..., routes: _Optional[int] = ..., faulty_routes: _Optional[int] = ...) -> None: ...
 
 class Source(_message.Message):
     __slots__ = ("name", "current", "why", "behind_since")

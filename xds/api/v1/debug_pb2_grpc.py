@@ -109,6 +109,11 @@ class DebugServiceStub:
                 request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListPortsRequest.SerializeToString,
                 response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListPortsResponse.FromString,
                 _registered_method=True)
+        self.ListGateways = channel.unary_unary(
+                '/xds.api.v1.DebugService/ListGateways',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListGatewaysRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListGatewaysResponse.FromString,
+                _registered_method=True)
 
 
 class DebugServiceServicer:
@@ -240,6 +245,13 @@ class DebugServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGateways(self, request, context):
+        """The Gateways of our GatewayClasses.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DebugServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -317,6 +329,11 @@ def add_DebugServiceServicer_to_server(servicer, server):
                     servicer.ListPorts,
                     request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListPortsRequest.FromString,
                     response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListPortsResponse.SerializeToString,
+            ),
+            'ListGateways': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGateways,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListGatewaysRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListGatewaysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -724,6 +741,33 @@ class DebugService:
             '/xds.api.v1.DebugService/ListPorts',
             xds_dot_api_dot_v1_dot_debug__pb2.ListPortsRequest.SerializeToString,
             xds_dot_api_dot_v1_dot_debug__pb2.ListPortsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGateways(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/ListGateways',
+            xds_dot_api_dot_v1_dot_debug__pb2.ListGatewaysRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.ListGatewaysResponse.FromString,
             options,
             channel_credentials,
             insecure,

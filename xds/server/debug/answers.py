@@ -17,7 +17,7 @@ from xds.explain.overview_query import select
 from xds.explain.url import QuestionError
 from xds.kube.objects import ConfigMap, Service
 from xds.problems.problem import ObjectRef
-from xds.server.debug import layer4_messages, messages, overview_messages, status
+from xds.server.debug import gateway_messages, layer4_messages, messages, overview_messages, status
 from xds.server.debug.errors import InvalidRequestError, NotFoundError
 from xds.server.debug.explain import Explaining
 from xds.server.debug.layer4_messages import rejected_listeners
@@ -112,6 +112,7 @@ class Answers:
             problems=status.problem_counts(reader.problems.counts_by_reason),
             proxies=proxies,
             next_certificate=certificate,
+            gateways=await gateway_messages.counts(reader),
         )
         found.started_at.FromMilliseconds(round(process.started_at * 1000))
         return found
@@ -205,6 +206,13 @@ class Answers:
             return pb.ListPortsResponse(ports=ports, pending=pending)
 
         return await self._thread(response)
+
+    async def list_gateways(self, request: pb.ListGatewaysRequest) -> pb.ListGatewaysResponse:  # noqa: ARG002
+        self._snapshots.require_snapshot()
+        found, pending = await gateway_messages.listed(self._reader), self._reader.busy()
+        return await self._thread(
+            lambda: pb.ListGatewaysResponse(gateways=map(gateway_messages.summary, found), pending=pending)
+        )
 
     async def list_replicas(self, request: pb.ListReplicasRequest) -> pb.ListReplicasResponse:  # noqa: ARG002
         own = pb.Replica(self=True, status=await self.get_status(pb.GetStatusRequest()))

@@ -115,6 +115,10 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         async with _status(context):
             return await self._answers.list_ports(request)
 
+    async def ListGateways(self, request: pb.ListGatewaysRequest, context: _Context) -> pb.ListGatewaysResponse:
+        async with _status(context):
+            return await self._answers.list_gateways(request)
+
 
 class Health:
     """The status in grpc.health.v1.Health of the whole server, of ADS and of the debug API."""

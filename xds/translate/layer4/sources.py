@@ -129,7 +129,8 @@ def _forbidden(entry: Entry, fault: Fault) -> Entry:
 
 
 def _reserved(port: PortKey | None, remedy: str) -> Fault:
-    message = f"port {port} is another listener's or Envoy's own (--http-port, --https-port, --authz, --reserved-ports)"
+    flags = "--http-port, --https-port, --authz, --gateway-services, --reserved-ports"
+    message = f"port {port} is another listener's or Envoy's own ({flags})"
     return Fault(Reason.PORT_RESERVED, f"{message}, so the entry is left out", remedy)
 
 

@@ -30,6 +30,7 @@ def view(status: pb.GetStatusResponse, worst: list[pb.IngressSummary], listen: s
         "worst": worst,
         "listen": listen,
         "ours": ours(counts),
+        "gateways": gateways(status.gateways),
         "bar": bar(counts),
         "ingress_states": (
             (State("ok", "accepted"), counts.accepted, "accepted"),
@@ -37,6 +38,11 @@ def view(status: pb.GetStatusResponse, worst: list[pb.IngressSummary], listen: s
             (State("bad", "not served"), counts.not_served, "not_served"),
             (State("warn", "without endpoints"), counts.without_endpoints, "no_endpoints"),
             (State("none", "of other controllers"), counts.not_ours, "not_ours"),
+        ),
+        "gateway_states": (
+            (State("ok", "accepted"), status.gateways.accepted, "accepted"),
+            (State("warn", "partly accepted"), status.gateways.partly_accepted, "partly_accepted"),
+            (State("bad", "not served"), status.gateways.not_served, "not_served"),
         ),
         "proxy_states": (
             (State("ok", "in sync"), proxies.in_sync, "in_sync"),
@@ -51,6 +57,10 @@ def ours(counts: pb.IngressCounts) -> int:
     return counts.accepted + counts.partly_accepted + counts.not_served
 
 
+def gateways(counts: pb.GatewayCounts) -> int:
+    return counts.accepted + counts.partly_accepted + counts.not_served
+
+
 def headline(status: pb.GetStatusResponse) -> State:  # noqa: PLR0911  # a table of states
     """The worst state in a sentence."""
     counts, proxies, total = status.ingresses, status.proxies, ours(status.ingresses)
@@ -61,14 +71,34 @@ def headline(status: pb.GetStatusResponse) -> State:  # noqa: PLR0911  # a table
     if faulty := counts.partly_accepted + counts.not_served:
         are = "is" if faulty == 1 else "are"
         return State("bad", f"{faulty:,} of {plural(total, 'Ingress', 'Ingresses')} {are} not served as written.")
-    if not total:
+    if wrong := _gateway_fault(status.gateways):
+        return State("bad", wrong)
+    served = _served(total, gateways(status.gateways))
+    if not served:
         return State("none", "No Ingress yet.")
     if not proxies.connected:
         return State("warn", "Ready, and no proxy is connected.")
     if late := proxies.connected - proxies.in_sync:
         return State("wait", f"{late:,} of {plural(proxies.connected, 'proxy', 'proxies')} not in sync.")
-    of = "The Ingress is" if total == 1 else f"All {total:,} Ingresses are"
-    return State("ok", f"{of} served by {plural(proxies.connected, 'proxy', 'proxies')}.")
+    return State("ok", f"{served} served by {plural(proxies.connected, 'proxy', 'proxies')}.")
+
+
+def _gateway_fault(counts: pb.GatewayCounts) -> str:
+    """A sentence about Gateways, else about routes, that are not served as written; empty: there are none."""
+    faulty, of = counts.partly_accepted + counts.not_served, plural(gateways(counts), "Gateway")
+    if not faulty:
+        faulty, of = counts.faulty_routes, f"{plural(counts.routes, 'route')} of Gateways"
+    return f"{faulty:,} of {of} {'is' if faulty == 1 else 'are'} not served as written." if faulty else ""
+
+
+def _served(ingresses: int, gateways: int) -> str:
+    """The beginning of a sentence; empty: there is nothing to serve."""
+    if ingresses and gateways:
+        return f"{plural(ingresses, 'Ingress', 'Ingresses')} and {plural(gateways, 'Gateway')} are"
+    total, one, many = (ingresses, "Ingress", "Ingresses") if ingresses else (gateways, "Gateway", "Gateways")
+    if not total:
+        return ""
+    return f"The {one} is" if total == 1 else f"All {total:,} {many} are"
 
 
 def bar(counts: pb.IngressCounts) -> list[tuple[str, float, float]]:

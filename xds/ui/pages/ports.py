@@ -32,14 +32,6 @@ async def show_object(visit: Visit) -> Page:
     return Page("object.html", f"{kind} {namespace}/{name}", lambda: object_view(found, is_port=True), "Ports")
 
 
-async def show_gateway_object(visit: Visit) -> Page:
-    """The conditions and parts of an object of the Gateway API; a GatewayClass has no namespace."""
-    kind, *namespace, name = visit.names
-    reference = pb.ObjectReference(kind=kind, namespace="".join(namespace), name=name)
-    found = await visit.costly.why_object(pb.WhyObjectRequest(object=reference))
-    return Page("object.html", f"{kind} {'/'.join((*namespace, name))}", lambda: object_view(found, is_port=False))
-
-
 def object_view(found: pb.WhyObjectResponse, *, is_port: bool) -> Mapping[str, Any]:
     return {"found": found, "is_port": is_port, "in_sync": sum(each.in_sync for each in found.proxies)}
 
