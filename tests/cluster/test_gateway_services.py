@@ -14,8 +14,8 @@ from tests.support import crds
 from tests.support.cluster import Cluster
 from tests.support.serving import serving
 from xds.problems.problem import Key
+from xds.translate.gateway.listening.service_record import service_name
 from xds.translate.gateway.options import CONTROLLER
-from xds.translate.gateway.service_record import service_name
 
 pytestmark = crds.needs_crds
 

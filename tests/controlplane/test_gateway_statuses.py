@@ -10,7 +10,7 @@ from xds.kube.gateway_objects import Gateway
 from xds.problems.problem import Problem
 from xds.problems.reasons import Reason
 from xds.protocol.rejection.reports import RejectionReport
-from xds.reporting.gateway_news import NO_GATEWAY_NEWS
+from xds.reporting.gateway_delta import NO_GATEWAY_DELTA
 from xds.snapshot.resource import Resource, ResourceType
 from xds.translate.gateway.status import GatewayStatus
 
@@ -26,25 +26,25 @@ def programmed(status: object) -> str:
 
 def test_a_rejection_changes_the_status_until_it_is_over() -> None:
     statuses = GatewayStatuses(GatewayWorld(EDGE, options=OPTIONS).api, has_services=False)
-    assert programmed(statuses.take_news().statuses[EDGE.ref]) == "Programmed"
-    assert statuses.take_news() is NO_GATEWAY_NEWS
+    assert programmed(statuses.take_delta().statuses[EDGE.ref]) == "Programmed"
+    assert statuses.take_delta() is NO_GATEWAY_DELTA
     problem = Problem(EDGE.ref, Reason.REJECTED_BY_PROXY, "the proxy says no", "Undo it.")
     statuses.note_rejections({REPORT: [problem]})
-    assert programmed(statuses.take_news().statuses[EDGE.ref]) == "Invalid"
+    assert programmed(statuses.take_delta().statuses[EDGE.ref]) == "Invalid"
     statuses.note_rejections({REPORT: [problem]})
-    assert statuses.take_news() is NO_GATEWAY_NEWS
+    assert statuses.take_delta() is NO_GATEWAY_DELTA
     statuses.note_rejections({})
-    assert programmed(statuses.take_news().statuses[EDGE.ref]) == "Programmed"
+    assert programmed(statuses.take_delta().statuses[EDGE.ref]) == "Programmed"
 
 
 def test_services_are_told_where_there_are_some_and_a_gateway_changed() -> None:
     world = GatewayWorld(EDGE, options=OPTIONS)
     statuses = GatewayStatuses(world.api, has_services=True)
-    services = statuses.take_news().services
+    services = statuses.take_delta().services
     assert services is not None
     assert [*services] == [EDGE.key]
-    assert statuses.take_news().services is None
+    assert statuses.take_delta().services is None
     world.delete(EDGE)
-    news = statuses.take_news()
-    assert news.services == {}
-    assert news.statuses[EDGE.ref] is None
+    delta = statuses.take_delta()
+    assert delta.services == {}
+    assert delta.statuses[EDGE.ref] is None

@@ -14,8 +14,8 @@ from tests.support.objects import service
 from tests.support.site import echoes, site
 from xds.kube.objects import KubeObject, Metadata, Service, ServicePort, ServiceSpec
 from xds.problems.problem import Key
+from xds.translate.gateway.listening.service_record import own_labels, service_name
 from xds.translate.gateway.options import GatewayOptions, TargetPorts
-from xds.translate.gateway.service_record import own_labels, service_name
 from xds.translate.options import TranslateOptions
 
 pytestmark = needs_envoy

@@ -23,9 +23,9 @@ from xds.reporting.gateway_service_writer import GatewayServiceWriter
 from xds.reporting.lease import Leadership
 from xds.reporting.outcome import Outcome
 from xds.traffic.layer4 import Transport
+from xds.translate.gateway.listening.service_record import GatewayPort, service_name
+from xds.translate.gateway.listening.services import GatewayService
 from xds.translate.gateway.options import TargetPorts
-from xds.translate.gateway.service_record import GatewayPort, service_name
-from xds.translate.gateway.services import GatewayService
 
 EDGE, OTHER = Key("shop", "edge"), Key("team", "other")
 SERVICES = "/api/v1/namespaces/fleet/services"

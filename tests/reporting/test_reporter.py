@@ -47,7 +47,7 @@ class Site:
                 self.api.put(f"{GROUP}/{change.object.key.name}", {"metadata": {"uid": change.object.metadata.uid}})
         self.pipeline.apply([Batch(changes, 0)], 0)
         news = self.pipeline.take_problem_delta()
-        self.reporter.note(changes, news.appeared, news.solved, gateway=self.pipeline.take_gateway_news())
+        self.reporter.note(changes, news.appeared, news.solved, gateway=self.pipeline.take_gateway_delta())
 
     def status(self, name: str) -> object:
         return self.api.objects[f"{GROUP}/{name}"].get("status", {}).get("loadBalancer", {}).get("ingress")

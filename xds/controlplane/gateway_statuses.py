@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from xds.problems.problem import ObjectRef, Problem
 from xds.protocol.rejection.reports import RejectionReport
-from xds.reporting.gateway_news import NO_GATEWAY_NEWS, GatewayNews
+from xds.reporting.gateway_delta import NO_GATEWAY_DELTA, GatewayDelta
 from xds.reporting.rejected_status import Rejection, rejections, with_rejections
 from xds.translate.gateway.api import GatewayApi
 from xds.translate.gateway.status import WantedStatus
@@ -30,13 +30,13 @@ class GatewayStatuses:
         objects = before.keys() | self._rejections.keys()
         self._changed |= {each for each in objects if before.get(each) != self._rejections.get(each)}
 
-    def take_news(self) -> GatewayNews:
+    def take_delta(self) -> GatewayDelta:
         """The changes since the last call."""
         changed, self._changed = self._changed | self._gateway.take_changed_statuses(), set()
         differs = self._gateway.take_changed_gateways() and self._has_services
         if not changed and not differs:
-            return NO_GATEWAY_NEWS
-        return GatewayNews({each: self._status(each) for each in changed}, self._gateway.services if differs else None)
+            return NO_GATEWAY_DELTA
+        return GatewayDelta({each: self._status(each) for each in changed}, self._gateway.services if differs else None)
 
     def _status(self, about: ObjectRef) -> WantedStatus | None:
         status = self._gateway.statuses.get(about)

@@ -22,7 +22,7 @@ from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemDelta, ProblemRegistry
 from xds.protocol.rejection.reports import RejectionReport
-from xds.reporting.gateway_news import NO_GATEWAY_NEWS, GatewayNews
+from xds.reporting.gateway_delta import NO_GATEWAY_DELTA, GatewayDelta
 from xds.resources.builder import Builder
 from xds.resources.built import BuiltResources
 from xds.resources.options import ProxyOptions
@@ -180,12 +180,12 @@ class Pipeline:
         """Objects, since the last call, that replace one of the same name and count now. Empty while work is left."""
         return frozenset() if self.busy else self._pending.take_created_again()
 
-    def take_gateway_news(self) -> GatewayNews:
+    def take_gateway_delta(self) -> GatewayDelta:
         """The changes of the Gateway API to report since the last call.
 
         None while routing is under way: the statuses are a mixture of the old state and the new one.
         """
-        return NO_GATEWAY_NEWS if self._job else self._gateway_statuses.take_news()
+        return NO_GATEWAY_DELTA if self._job else self._gateway_statuses.take_delta()
 
     def report_rejections(self, reports: Iterable[RejectionReport]) -> None:
         """Replace the problems of objects whose resources proxies reject.

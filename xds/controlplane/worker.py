@@ -147,7 +147,7 @@ class Worker:
             self._logs.problems.put(delta)
             if reporter is not None and self._pipeline.ready:
                 created_again = self._pipeline.take_created_again()
-                gateway = self._pipeline.take_gateway_news()
+                gateway = self._pipeline.take_gateway_delta()
                 reporter.note(progress.changes, delta.appeared, delta.solved, created_again, gateway)
             if published is None:
                 await self._pause()

@@ -13,9 +13,9 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.backends import BackendKey
-from xds.translate.gateway.plans import GatewayPlan
+from xds.translate.gateway.listening.plans import GatewayPlan
+from xds.translate.gateway.listening.slots import Slot
 from xds.translate.gateway.routes import RouteOutcome
-from xds.translate.gateway.slots import Slot
 from xds.translate.gateway.status import WantedStatus
 
 KINDS: Final = frozenset(each.kind for each in (GatewayClass, Gateway, ListenerSet, BackendTLSPolicy, *ROUTE_KINDS))

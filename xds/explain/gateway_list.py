@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xds.explain.gateway_objects import is_failed
 from xds.explain.ingress import Acceptance
 from xds.problems.problem import Key, ObjectRef
-from xds.translate.gateway.plans import GatewayPlan
+from xds.translate.gateway.listening.plans import GatewayPlan
 from xds.translate.gateway.routes import RouteOutcome
 from xds.translate.gateway.status import Condition, GatewayStatus, RouteStatus, WantedStatus
 

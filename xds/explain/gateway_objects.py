@@ -18,8 +18,8 @@ from xds.traffic.actions import Forward, RequestRedirect
 from xds.traffic.backends import BackendKey
 from xds.traffic.layer4 import Layer4Route
 from xds.traffic.routes import Route
+from xds.translate.gateway.listening.slots import Slot
 from xds.translate.gateway.routes import ParentOutcome, RouteOutcome
-from xds.translate.gateway.slots import Slot
 from xds.translate.gateway.status import (
     ClassStatus,
     Condition,

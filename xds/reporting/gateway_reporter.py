@@ -8,13 +8,13 @@ from xds.kube.gateway_objects import GatewayObject
 from xds.kube.state import KubeState
 from xds.kubeapi.interface import Api
 from xds.problems.problem import Key, ObjectRef
-from xds.reporting.gateway_news import GatewayNews
+from xds.reporting.gateway_delta import GatewayDelta
 from xds.reporting.gateway_ownership import Ownership
 from xds.reporting.gateway_service_writer import GatewayServiceWriter
 from xds.reporting.gateway_status_writer import GatewayStatusWriter
 from xds.reporting.lease import Leadership
+from xds.translate.gateway.listening.services import GatewayService, is_given_up
 from xds.translate.gateway.options import GatewayOptions
-from xds.translate.gateway.services import GatewayService, is_given_up
 from xds.translate.gateway.status import WantedStatus
 
 
@@ -55,22 +55,22 @@ class GatewayReporter:
         self.statuses: GatewayStatusWriter | None = None
         self.services: GatewayServiceWriter | None = None
 
-    def note(self, changes: Iterable[Change], news: GatewayNews) -> None:
+    def note(self, changes: Iterable[Change], delta: GatewayDelta) -> None:
         """Note changes of objects, and of the wanted statuses and Services. Returns at once."""
-        for about, status in news.statuses.items():
+        for about, status in delta.statuses.items():
             if status is None:
                 self._wanted.pop(about, None)
             else:
                 self._wanted[about] = status
-        if news.services is not None:
+        if delta.services is not None:
             self._wanted_services.clear()
-            self._wanted_services.update(news.services)
+            self._wanted_services.update(delta.services)
         if self.statuses:
             for change in changes:
                 self._note_object(change, self.statuses)
-            for about in news.statuses:
+            for about in delta.statuses:
                 self.statuses.note(about)
-        if self.services and news.services is not None:
+        if self.services and delta.services is not None:
             self.services.note()
 
     def _note_object(self, change: Change, statuses: GatewayStatusWriter) -> None:

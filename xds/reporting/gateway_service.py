@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from xds.problems.problem import Key
 from xds.traffic.layer4 import Transport
-from xds.translate.gateway.options import TargetPorts
-from xds.translate.gateway.service_record import (
+from xds.translate.gateway.listening.service_record import (
     NAME_LABEL,
     NAMESPACE_LABEL,
     GatewayPort,
     own_labels,
     service_name,
 )
-from xds.translate.gateway.services import SERVICE_TYPES, GatewayService
+from xds.translate.gateway.listening.services import SERVICE_TYPES, GatewayService
+from xds.translate.gateway.options import TargetPorts
 from xds.translate.nginx.annotation import OWN_PREFIX
 
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"

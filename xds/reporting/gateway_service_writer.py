@@ -25,9 +25,9 @@ from xds.reporting.failed_writes import FailedWrites
 from xds.reporting.gateway_service import MANAGED_BY, Targets, assign, gateway_of, manifest, targets_of
 from xds.reporting.lease import Leadership, NotLeader, boot_time
 from xds.reporting.outcome import Outcome, no_writes
+from xds.translate.gateway.listening.service_record import NAMESPACE_LABEL, service_name
+from xds.translate.gateway.listening.services import GatewayService
 from xds.translate.gateway.options import TargetPorts
-from xds.translate.gateway.service_record import NAMESPACE_LABEL, service_name
-from xds.translate.gateway.services import GatewayService
 
 RESYNC_SECONDS: Final = 60.0
 """The Service of --publish-service is read as often."""

@@ -25,7 +25,7 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED, REPORTING_CONTROLLER
 from xds.reporting.event_writer import EventWriter
-from xds.reporting.gateway_news import NO_GATEWAY_NEWS, GatewayNews
+from xds.reporting.gateway_delta import NO_GATEWAY_DELTA, GatewayDelta
 from xds.reporting.gateway_reporter import GatewayReporter
 from xds.reporting.gateway_service_writer import GatewayServiceWriter
 from xds.reporting.gateway_status_writer import GatewayStatusWriter
@@ -137,7 +137,7 @@ class Reporter:
         appeared: Iterable[Problem],
         solved: Iterable[Problem],
         created_again: Set[ObjectRef] = frozenset(),
-        gateway: GatewayNews = NO_GATEWAY_NEWS,
+        gateway: GatewayDelta = NO_GATEWAY_DELTA,
     ) -> None:
         """Note changes that `state` and `problems` already contain. Returns at once.
 

@@ -20,7 +20,7 @@ from xds.traffic.tls import Certificate, TlsTable
 from xds.translate import cert_manager
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.findings import HostCiphers, UnitFindings
-from xds.translate.gateway.shared_listeners import SharedListener
+from xds.translate.gateway.shared.shared_listeners import SharedListener
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.ownership import NO_OWNERS, belonging
 from xds.translate.served_certificates import CertificateStore, served_certificate

@@ -30,8 +30,8 @@ from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.gateway.api import GatewayApi
-from xds.translate.gateway.shared_hosts import SharedHosts
-from xds.translate.gateway.shared_listeners import SharedListener
+from xds.translate.gateway.shared.shared_hosts import SharedHosts
+from xds.translate.gateway.shared.shared_listeners import SharedListener
 from xds.translate.hosts import authorized, translate_host
 from xds.translate.layer4.ports import Layer4Ports
 from xds.translate.nginx.canary import Canary

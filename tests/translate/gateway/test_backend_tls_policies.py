@@ -16,12 +16,12 @@ from xds.resources.backend_tls import transport_socket
 from xds.traffic.actions import Forward
 from xds.traffic.backend_tls import BackendTls, CredentialKey, CredentialPart, NameKind, SubjectName
 from xds.traffic.upstream import BackendProtocol
-from xds.translate.gateway.backend_tls import BackendTlsChoice, backend_tls
 from xds.translate.gateway.context import NO_USE, GatewayContext, ParentUse
 from xds.translate.gateway.grants import Grants
-from xds.translate.gateway.http_route import translate_http_route
 from xds.translate.gateway.options import NO_GATEWAYS
-from xds.translate.gateway.policy_status import policy_outcome
+from xds.translate.gateway.rules.http_route import translate_http_route
+from xds.translate.gateway.tls_policy.backend_tls import BackendTlsChoice, backend_tls
+from xds.translate.gateway.tls_policy.policy_status import policy_outcome
 from xds.translate.gateway.translated import policies
 
 CA = CredentialKey(key("ca"), CredentialPart.CONFIG_MAPS)

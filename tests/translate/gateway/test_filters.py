@@ -13,8 +13,8 @@ from xds.traffic.rewrite import Rewrite
 from xds.traffic.routes import Route
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.grants import Grants
-from xds.translate.gateway.http_route import translate_http_route
 from xds.translate.gateway.options import NO_GATEWAYS
+from xds.translate.gateway.rules.http_route import translate_http_route
 from xds.translate.gateway.translated import TranslatedRoute
 
 WEB, NEXT = service("web"), service("next")

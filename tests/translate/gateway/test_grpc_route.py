@@ -13,8 +13,8 @@ from xds.traffic.routes import Route, most_specific_first
 from xds.traffic.upstream import BackendProtocol
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.grants import Grants
-from xds.translate.gateway.grpc_route import translate_grpc_route
 from xds.translate.gateway.options import NO_GATEWAYS
+from xds.translate.gateway.rules.grpc_route import translate_grpc_route
 from xds.translate.gateway.translated import TranslatedRoute
 
 

@@ -12,8 +12,8 @@ from xds.traffic.actions import Forward
 from xds.traffic.routes import PathType, Route, most_specific_first
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.grants import Grants
-from xds.translate.gateway.http_route import translate_http_route
 from xds.translate.gateway.options import NO_GATEWAYS
+from xds.translate.gateway.rules.http_route import translate_http_route
 from xds.translate.gateway.translated import TranslatedRoute
 
 

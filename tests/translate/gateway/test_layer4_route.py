@@ -12,8 +12,8 @@ from xds.kube.objects import KubeObject
 from xds.traffic.upstream import BackendProtocol, Balancing
 from xds.translate.gateway.context import GatewayContext
 from xds.translate.gateway.grants import Grants
-from xds.translate.gateway.layer4_route import translate_layer4_route
 from xds.translate.gateway.options import NO_GATEWAYS
+from xds.translate.gateway.rules.layer4_route import translate_layer4_route
 from xds.translate.gateway.translated import TranslatedRoute
 
 KINDS = (TLSRoute, TCPRoute, UDPRoute)

@@ -16,9 +16,9 @@ from xds.problems.reasons import Reason
 from xds.traffic.backend_tls import Authorities, CredentialKey, CredentialPart
 from xds.traffic.bound import ChainTls, ClientCheck
 from xds.translate.gateway.context import GatewayContext
-from xds.translate.gateway.gateway_use import GatewayUse, parent_use
 from xds.translate.gateway.grants import Grants
-from xds.translate.gateway.listener_tls import ListenerTls, insecure_frontend, listener_tls
+from xds.translate.gateway.listening.gateway_use import GatewayUse, parent_use
+from xds.translate.gateway.listening.listener_tls import ListenerTls, insecure_frontend, listener_tls
 from xds.translate.gateway.options import CONTROLLER, NO_GATEWAYS, GatewayOptions
 from xds.translate.gateway.translated import grants
 

@@ -19,14 +19,14 @@ from xds.traffic.regex import compiled
 from xds.traffic.retries import Retries
 from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
 from xds.translate.gateway.context import NO_USE, GatewayContext
-from xds.translate.gateway.cors import cors
-from xds.translate.gateway.durations import duration, duration_text
-from xds.translate.gateway.findings import InvalidRuleError, RouteFindings
 from xds.translate.gateway.grants import Grants
-from xds.translate.gateway.http_route import translate_http_route
-from xds.translate.gateway.mirrors import mirror
 from xds.translate.gateway.options import NO_GATEWAYS
-from xds.translate.gateway.policies import rule_policy
+from xds.translate.gateway.rules.cors import cors
+from xds.translate.gateway.rules.durations import duration, duration_text
+from xds.translate.gateway.rules.findings import InvalidRuleError, RouteFindings
+from xds.translate.gateway.rules.http_route import translate_http_route
+from xds.translate.gateway.rules.mirrors import mirror
+from xds.translate.gateway.rules.policies import rule_policy
 from xds.translate.gateway.translated import TranslatedRoute
 
 SECOND = timedelta(seconds=1)

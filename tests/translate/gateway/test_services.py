@@ -23,9 +23,9 @@ from xds.kube.objects import (
 from xds.problems.problem import Key
 from xds.traffic.bound import ListenerKey
 from xds.traffic.layer4 import Transport
+from xds.translate.gateway.listening.service_record import MAX_LABEL_LENGTH, GatewayPort, own_labels, service_name
+from xds.translate.gateway.listening.services import is_given_up
 from xds.translate.gateway.options import GatewayOptions, TargetPorts
-from xds.translate.gateway.service_record import MAX_LABEL_LENGTH, GatewayPort, own_labels, service_name
-from xds.translate.gateway.services import is_given_up
 from xds.translate.gateway.status import GatewayStatus
 
 FLEET = "fleet"

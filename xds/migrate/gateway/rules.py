@@ -24,7 +24,7 @@ from xds.traffic.mirror import EVERY_REQUEST
 from xds.traffic.policy import Policy
 from xds.traffic.regex import found_anywhere, whole_path
 from xds.traffic.routes import PathType, Route
-from xds.translate.gateway.durations import duration_text
+from xds.translate.gateway.rules.durations import duration_text
 
 _BELOW: Final = re.compile(r"(?P<prefix>(?:/[A-Za-z0-9_~.-]+)+)(?:\(/\|\$\)\(\.\*\)|/\(\.\*\))")
 """The usual expressions for a path and all paths below: `/app(/|$)(.*)` and `/app/(.*)`."""

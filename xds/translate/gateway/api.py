@@ -28,21 +28,20 @@ from xds.traffic.routes import VirtualHost
 from xds.traffic.tls import Certificate
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
+from xds.translate.gateway.attached.forwards import Forwards
+from xds.translate.gateway.attached.kind_conflicts import KindConflicts
+from xds.translate.gateway.attached.listeners import BoundListeners
+from xds.translate.gateway.attached.tables import RouteTables
 from xds.translate.gateway.context import GatewayContext
-from xds.translate.gateway.forwards import Forwards
 from xds.translate.gateway.gateways import Gateways
 from xds.translate.gateway.grants import Grants
-from xds.translate.gateway.kind_conflicts import KindConflicts
-from xds.translate.gateway.listeners import BoundListeners
+from xds.translate.gateway.listening.plans import GatewayPlan
+from xds.translate.gateway.listening.services import GatewayService
+from xds.translate.gateway.listening.slots import SlotKey
 from xds.translate.gateway.options import GatewayOptions
-from xds.translate.gateway.plans import GatewayPlan
-from xds.translate.gateway.policy_status import PolicyOutcome
-from xds.translate.gateway.policy_use import PolicyUse
 from xds.translate.gateway.referrers import Referrers
 from xds.translate.gateway.routes import KINDS, Attachments, RouteOutcome, attachments, outcome, parents_of, wishes
-from xds.translate.gateway.services import GatewayService
-from xds.translate.gateway.shared_listeners import SharedListener, shared_listeners
-from xds.translate.gateway.slots import SlotKey
+from xds.translate.gateway.shared.shared_listeners import SharedListener, shared_listeners
 from xds.translate.gateway.status import WantedStatus
 from xds.translate.gateway.statuses import (
     class_refusal,
@@ -52,7 +51,8 @@ from xds.translate.gateway.statuses import (
     problem,
     set_status,
 )
-from xds.translate.gateway.tables import RouteTables
+from xds.translate.gateway.tls_policy.policy_status import PolicyOutcome
+from xds.translate.gateway.tls_policy.policy_use import PolicyUse
 
 UseBackends: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
 ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]

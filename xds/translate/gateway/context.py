@@ -9,7 +9,7 @@ from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.credentials import CredentialStore
 from xds.translate.gateway.grants import Grants
 from xds.translate.gateway.options import GatewayOptions
-from xds.translate.gateway.policy_targets import PolicyTargets
+from xds.translate.gateway.tls_policy.policy_targets import PolicyTargets
 from xds.translate.served_certificates import CertificateStore
 
 

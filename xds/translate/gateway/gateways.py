@@ -11,14 +11,14 @@ from xds.problems.problem import Key, ObjectRef
 from xds.steps import Steps
 from xds.traffic.bound import ListenerKey
 from xds.translate.certificate_dates import DatePeriod
-from xds.translate.gateway.addresses import Assignment, assign_addresses, canonical
 from xds.translate.gateway.context import GatewayContext
-from xds.translate.gateway.listener_tls import ListenerTls, listener_tls
-from xds.translate.gateway.plans import Claimant, GatewayPlan, JudgeTls, plans
+from xds.translate.gateway.listening.addresses import Assignment, assign_addresses, canonical
+from xds.translate.gateway.listening.listener_tls import ListenerTls, listener_tls
+from xds.translate.gateway.listening.plans import Claimant, GatewayPlan, JudgeTls, plans
+from xds.translate.gateway.listening.service_record import NAME_PREFIX
+from xds.translate.gateway.listening.services import assign_services
+from xds.translate.gateway.listening.slots import Owner, Slot, SlotKey
 from xds.translate.gateway.referrers import Referrers
-from xds.translate.gateway.service_record import NAME_PREFIX
-from xds.translate.gateway.services import assign_services
-from xds.translate.gateway.slots import Owner, Slot, SlotKey
 from xds.translate.gateway.statuses import class_refusal
 from xds.translate.gateway.translated import grants
 

@@ -9,7 +9,7 @@ from xds.kube.state import seniority
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.backends import Backend, BackendKey
-from xds.translate.gateway.attachment import (
+from xds.translate.gateway.attached.attachment import (
     AttachedListener,
     Attachment,
     ParentRef,
@@ -18,17 +18,17 @@ from xds.translate.gateway.attachment import (
     namespaces_read,
     parent_of,
 )
+from xds.translate.gateway.attached.forwards import ForwardClaim, SocketPlace
+from xds.translate.gateway.attached.kind_conflicts import Wish
+from xds.translate.gateway.attached.tables import Claim, TablePlace
 from xds.translate.gateway.context import GatewayContext, ParentUse
-from xds.translate.gateway.forwards import ForwardClaim, SocketPlace
 from xds.translate.gateway.gateways import Gateways
-from xds.translate.gateway.grpc_route import translate_grpc_route
-from xds.translate.gateway.http_route import translate_http_route
-from xds.translate.gateway.kind_conflicts import Wish
-from xds.translate.gateway.layer4_route import translate_layer4_route
-from xds.translate.gateway.slots import SlotKey
+from xds.translate.gateway.listening.slots import SlotKey
+from xds.translate.gateway.rules.grpc_route import translate_grpc_route
+from xds.translate.gateway.rules.http_route import translate_http_route
+from xds.translate.gateway.rules.layer4_route import translate_layer4_route
 from xds.translate.gateway.status import Condition, ParentStatus, RouteStatus
 from xds.translate.gateway.statuses import problem
-from xds.translate.gateway.tables import Claim, TablePlace
 from xds.translate.gateway.translated import Refusal, TranslatedRoute
 
 

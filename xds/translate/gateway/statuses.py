@@ -7,11 +7,11 @@ from xds.kube.gateway_objects import GatewayAddress, GatewayClass
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
-from xds.translate.gateway.addresses import Assignment
 from xds.translate.gateway.features import SUPPORTED_FEATURES
-from xds.translate.gateway.listener_tls import insecure_frontend
-from xds.translate.gateway.plans import GatewayPlan
-from xds.translate.gateway.slots import Slot, SlotKey
+from xds.translate.gateway.listening.addresses import Assignment
+from xds.translate.gateway.listening.listener_tls import insecure_frontend
+from xds.translate.gateway.listening.plans import GatewayPlan
+from xds.translate.gateway.listening.slots import Slot, SlotKey
 from xds.translate.gateway.status import (
     ClassStatus,
     Condition,

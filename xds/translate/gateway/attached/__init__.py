@@ -1,0 +1,1 @@
+"""Routes at their listeners: attachment, hostnames, route tables and sockets."""

@@ -1,0 +1,1 @@
+"""The listeners of Gateways and ListenerSets: addresses, conflicts, certificates, and Services."""

@@ -1,0 +1,1 @@
+"""From the rules of routes to routes of the traffic model."""

@@ -1,0 +1,1 @@
+"""Hosts and ports that Gateways share with Ingress."""

@@ -1,0 +1,1 @@
+"""BackendTLSPolicies: TLS from proxies to Services."""
