@@ -1,10 +1,14 @@
 """The backends in use: a backend that no route uses has no cluster."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from xds.problems.problem import Key
 from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
+
+UseBackends: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
+"""Takes a user of backends, such as a port, with its present backends, which replace the former ones."""
 
 
 class BackendUse:

@@ -1,7 +1,8 @@
 """By-products of a translation: the backends and rates in use, the problems, and the ciphers of a host."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from xds.kube.objects import Ingress
 from xds.problems.field_path import FieldPath
@@ -12,6 +13,9 @@ from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route
 from xds.traffic.tls import CipherChoice
+
+ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
+"""Takes a unit, such as a claim, with its present problems, which replace the former ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """The Gateway API, kept in step with its objects: bound listeners, route tables and statuses."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Final, TypeAlias
+from typing import Final
 
 from xds.kube.gateway_objects import (
     BackendTLSPolicy,
@@ -21,13 +21,14 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.steps import Steps
 from xds.traffic.backend_tls import Credential, CredentialKey
-from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.bound import BoundListener, ListenerKey, TableKey
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.traffic.routes import VirtualHost
 from xds.traffic.tls import Certificate
+from xds.translate.backend_use import UseBackends
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
+from xds.translate.findings import ReportProblems
 from xds.translate.gateway.attached.forwards import Forwards
 from xds.translate.gateway.attached.kind_conflicts import KindConflicts
 from xds.translate.gateway.attached.listeners import BoundListeners
@@ -53,9 +54,6 @@ from xds.translate.gateway.statuses import (
 )
 from xds.translate.gateway.tls_policy.policy_status import PolicyOutcome
 from xds.translate.gateway.tls_policy.policy_use import PolicyUse
-
-UseBackends: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
-ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
 
 _NO_SLOTS: Final[frozenset[SlotKey]] = frozenset()
 _NO_REFERENCES: Final[frozenset[ObjectRef]] = frozenset()

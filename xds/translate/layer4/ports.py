@@ -1,8 +1,8 @@
 """The ports of layer 4, kept in step with ConfigMaps and Services."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from xds.kube.objects import Service
 from xds.kube.stale import Stale
@@ -11,8 +11,9 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
-from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.layer4 import PortKey, PortListener
+from xds.translate.backend_use import UseBackends
+from xds.translate.findings import ReportProblems
 from xds.translate.layer4.claims import Claim, ClaimState, Fault, PortClaim, Rank
 from xds.translate.layer4.conflicts import lost
 from xds.translate.layer4.entries import MAX_PORT
@@ -20,12 +21,6 @@ from xds.translate.layer4.options import STREAM_DEFAULTS, Layer4Options, StreamD
 from xds.translate.layer4.routes import PortOutcome, add_annotation_problem, port_outcome
 from xds.translate.layer4.sources import PortConfigMap, Position, service_claims
 from xds.translate.own.service import EXPOSE, report_unknown
-
-UseBackends: TypeAlias = Callable[[Hashable, Mapping[BackendKey, Backend]], None]
-"""Takes a user of backends, such as a port, with its present backends, which replace the former ones."""
-
-ReportProblems: TypeAlias = Callable[[Hashable, Iterable[Problem]], None]
-"""Takes a unit, such as a claim, with its present problems, which replace the former ones."""
 
 _K = TypeVar("_K", Key, PortKey)
 
