@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from xds.kube.gateway_objects import GROUP, ParentReference
 from xds.translate.gateway.options import CONTROLLER
 from xds.translate.gateway.status import (
+    MAX_ANCESTORS,
     ClassStatus,
     Condition,
     GatewayStatus,
@@ -43,10 +44,9 @@ OWN_CONDITIONS: Final = frozenset(
 )
 """The types of conditions that are removed once they are no longer wanted."""
 
-# https://gateway-api.sigs.k8s.io/reference/spec/#routestatus, #gatewaystatus and #policystatus
+# https://gateway-api.sigs.k8s.io/reference/spec/#routestatus and #gatewaystatus
 MAX_PARENTS: Final = 32
 MAX_ADDRESSES: Final = 16
-MAX_ANCESTORS: Final = 16
 
 MAX_MESSAGE_LENGTH: Final = 32768
 

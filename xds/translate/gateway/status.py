@@ -4,10 +4,13 @@ Source: https://gateway-api.sigs.k8s.io/reference/spec/, and https://gateway-api
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from xds.kube.gateway_objects import GatewayAddress, ParentReference, RouteGroupKind
 from xds.translate.gateway.translated import Refusal
+
+MAX_ANCESTORS: Final = 16
+"""Of `status.ancestors`: https://gateway-api.sigs.k8s.io/reference/spec/#policystatus"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from xds.kube.gateway_objects import BackendTLSPolicy, ParentReference
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef
 from xds.translate.gateway.context import GatewayContext
-from xds.translate.gateway.status import Condition, ParentStatus, PolicyStatus
+from xds.translate.gateway.status import MAX_ANCESTORS, Condition, ParentStatus, PolicyStatus
 from xds.translate.gateway.tls_policy.backend_tls import judge_policy
 from xds.translate.gateway.tls_policy.policy_targets import Target, targets_of
 from xds.translate.gateway.translated import Refusal
@@ -16,8 +16,6 @@ from xds.translate.gateway.translated import Refusal
 _ACCEPTED: Final = "Accepted"
 _RESOLVED: Final = "ResolvedRefs"
 _TARGETS: Final = FieldPath.of("spec", "targetRefs")
-_MAX_ANCESTORS: Final = 16
-"""Of `status.ancestors`: https://gateway-api.sigs.k8s.io/reference/spec/#policystatus"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def policy_outcome(context: GatewayContext, policy: BackendTLSPolicy, gateways: 
     conditions = Condition.of(_ACCEPTED, refused), Condition.of(_RESOLVED, judged.unresolved)
     ancestors = tuple(
         ParentStatus(ParentReference(each.name, namespace=each.namespace), conditions)
-        for each in sorted(gateways)[:_MAX_ANCESTORS]
+        for each in sorted(gateways)[:MAX_ANCESTORS]
     )
     status = PolicyStatus(policy.metadata.generation, ancestors)
     return PolicyOutcome(status, refused, judged.unresolved, judged.references)
